@@ -1,0 +1,203 @@
+// Core's configuration file: the process inside. It dials the edge, decides every request and speaks to call control.
+// Every key has its prose, default, unit and range here and nowhere else.
+import { z } from 'zod';
+import { secret } from './secret.ts';
+import { adminSection, hasSections, logSection, stateDirectory, zoneFiles } from './sections.ts';
+import {
+  choice,
+  count,
+  duration,
+  host,
+  hostName,
+  ipAddress,
+  port,
+  portRange,
+  size,
+  toggle,
+} from './units.ts';
+
+const name = (what: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z0-9][A-Za-z0-9 _-]{0,63}$/, {
+      error: (issue) => `${JSON.stringify(issue.input)} is not ${what}`,
+    })
+    .meta({ allowed: `${what}: letters, digits, space, - and _, 64 at most` });
+
+const domain = z.strictObject({
+  name: hostName().describe('Domain of the users: the right side of their addresses.'),
+  deployment: name('a deployment name')
+    .default('default')
+    .describe('The deployment (partition) the domain belongs to.'),
+});
+
+const unifiedCm = z.strictObject({
+  publisher: host().describe('Publisher of the Unified CM cluster; its other nodes are discovered from it.'),
+  deployment: name('a deployment name')
+    .default('default')
+    .describe('The deployment (partition) the cluster belongs to.'),
+  authority: secret()
+    .optional()
+    .describe(
+      'PEM: certificate authorities that sign the nodes’ certificates. Default: the system’s. Names are always verified.',
+    ),
+  'uds-port': port(8443).describe('Port of the user data service.'),
+  'file-ports': z
+    .strictObject({
+      http: port(6970).describe('Configuration files over HTTP.'),
+      https: port(6972).describe('Configuration files over HTTPS.'),
+    })
+    .prefault({})
+    .describe('Ports of the configuration file service.'),
+  sip: z
+    .strictObject({
+      transport: choice(['tcp', 'tls', 'oauth'], 'tcp').describe(
+        'Which automatic zone lines use: CEtcp- (clear), CEtls- (mixed mode), CEOAuth- (SIP OAuth).',
+      ),
+      'tcp-port': port(5060).describe('Clear SIP port of the nodes.'),
+      'tls-port': port(5061).describe('TLS SIP port of the nodes.'),
+      'oauth-port': port(5091).describe('SIP OAuth port for off-premises lines.'),
+    })
+    .prefault({})
+    .describe('SIP lines of the nodes.'),
+  tftp: z
+    .array(host())
+    .max(2)
+    .optional()
+    .describe('TFTP servers told to clients, primary first. Default: discovered nodes.'),
+  'refresh-interval': duration('5 s', '1 d', '5 min').describe('How often the node list is asked for again.'),
+  'retry-interval': duration('1 s', '10 min', '5 s').describe('How soon a node that failed is asked again.'),
+  'request-timeout': duration('1 s', '60 s', '5 s').describe('Longest wait for one answer of a node.'),
+});
+
+const access = z
+  .strictObject({
+    authentication: choice(['none', 'ucm-ldap'], 'ucm-ldap').describe(
+      'How people prove who they are: against Unified CM (its own or its LDAP passwords), or not at all, which closes the door.',
+    ),
+    'authorize-by-user-credential': toggle(true).describe('Name and password with each sign-in (Basic).'),
+    'internal-authentication-check': toggle(false).describe(
+      'Ask the home cluster which sign-in it offers before answering get_edge_sso. Off: one answer for everybody.',
+    ),
+  })
+  .prefault({})
+  .describe('Access control. OAuth and SAML are not built yet and cannot be switched on.');
+
+const credentials = z
+  .strictObject({
+    lifetime: duration('1 min', '7 d', '480 min').describe(
+      'How long a checked password and its X-Auth cookie are good.',
+    ),
+    'purge-interval': duration('1 min', '7 d', '720 min').describe(
+      'How often expired credentials are removed.',
+    ),
+    'max-entries': count(100, 10_000_000, 100_000).describe('Credentials remembered at once.'),
+    'cookie-expires': toggle(true).describe(
+      'Give the cookie an Expires date. Off makes it a session cookie.',
+    ),
+    'cookie-http-only': toggle(true).describe('Mark the cookie HttpOnly.'),
+  })
+  .prefault({})
+  .describe('Credential cache and cookie.');
+
+const rateControl = z
+  .strictObject({
+    logins: count(0, 100, 8).describe(
+      'Authorisations per user and period, over all devices. 0 switches the limit off.',
+    ),
+    period: duration('1 s', '86400 s', '300 s').describe('The period.'),
+  })
+  .prefault({})
+  .describe('Authorisation rate control; above it a client gets 429 with Retry-After.');
+
+const sip = z
+  .strictObject({
+    address: ipAddress().describe(
+      'Address that call control sees: in Contact, Via, Record-Route, media. No NAT may stand here.',
+    ),
+    'tcp-port': port(5060).describe('TCP port where call control connects back.'),
+    'tls-port': port(5061).describe('TLS port where call control connects back.'),
+    certificate: z
+      .strictObject({
+        chain: secret().describe('PEM: certificate and its intermediates.'),
+        key: secret().describe('PEM: private key.'),
+      })
+      .optional()
+      .describe('Certificate shown to call control over TLS. Without it the TLS port stays closed.'),
+    'path-headers': toggle(false).describe(
+      'Put core into Path (RFC 3327) and leave Contact alone: needed for shared and multiple lines.',
+    ),
+    'hop-count': count(1, 70, 15).describe(
+      'Most hops a request may still go: Max-Forwards is lowered to this.',
+    ),
+    'max-message': size('4 KiB', '1 MiB', '32 KiB').describe('Largest SIP message.'),
+    'connect-timeout': duration('1 s', '60 s', '10 s').describe('Longest connect to a node.'),
+    'require-registration': toggle(true).describe(
+      'Only a connection that has registered may send other requests, and only as its registered address.',
+    ),
+    'max-registrations': count(1, 1_000_000, 20_000).describe('Registrations held at once.'),
+    'max-calls-per-user': count(1, 10_000, 10).describe(
+      'Calls one registered address may have at once, half-open ones included.',
+    ),
+    'setup-timeout': duration('10 s', '10 min', '180 s').describe(
+      'Longest ringing time before a call is given up.',
+    ),
+  })
+  .describe('The SIP side towards call control.');
+
+const media = z
+  .strictObject({
+    ports: portRange(1024, 65535, '36000-59999').describe('UDP ports towards inside devices.'),
+    'inside-encryption': choice(['off', 'best-effort', 'on'], 'off').describe(
+      'SRTP on the inside leg: never, when the device offers it, or always.',
+    ),
+    'client-encryption': choice(['required', 'best-effort'], 'required').describe(
+      'SRTP on the outside leg. `best-effort` also lets plain RTP through, for tests only.',
+    ),
+    'inactivity-timeout': duration('10 s', '1 h', '60 s').describe(
+      'A call without one good packet for this long is reported.',
+    ),
+  })
+  .prefault({})
+  .describe('Media sessions: SRTP outside, RTP or SRTP inside.');
+
+interface Served {
+  readonly domains: readonly { readonly name: string; readonly deployment: string }[];
+  readonly clusters?: readonly { readonly deployment: string }[];
+  readonly 'unified-cm'?: readonly { readonly deployment: string }[];
+}
+
+/** Domains whose deployment has no cluster that could check their users' passwords. */
+function unserved(config: Served): string[] {
+  const served = new Set((config.clusters ?? config['unified-cm'] ?? []).map(({ deployment }) => deployment));
+  return config.domains.filter(({ deployment }) => !served.has(deployment)).map(({ name }) => name);
+}
+
+export const coreSchema = z
+  .strictObject({
+    core: z
+      .strictObject({ name: hostName().describe('Name of this core: as in the zone file.') })
+      .describe('Who this core is.'),
+    zones: zoneFiles,
+    domains: z.array(domain).min(1).describe('Domains whose users may come in.'),
+    'unified-cm': z.array(unifiedCm).min(1).describe('Unified CM clusters.'),
+    access,
+    credentials,
+    'rate-control': rateControl,
+    sip,
+    media,
+    'state-directory': stateDirectory,
+    admin: adminSection,
+    log: logSection,
+  })
+  .refine(({ domains, 'unified-cm': clusters }) => unserved({ domains, clusters }).length === 0, {
+    path: ['domains'],
+    error: ({ input }) => `${unserved(input as Served).join(', ')}: the deployment has no Unified CM cluster`,
+    when: ({ value }) => hasSections(value, ['domains', 'unified-cm']),
+  })
+  .refine(({ domains }) => new Set(domains.map(({ name }) => name)).size === domains.length, {
+    path: ['domains'],
+    error: 'has a domain twice; a domain is in exactly one deployment',
+    when: ({ value }) => hasSections(value, ['domains']),
+  })
+  .describe('Configuration of a Viaduct core.');

@@ -1,0 +1,125 @@
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { inspect } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { ConfigError, loadConfig, loadEdge } from './index.ts';
+
+let folder = '';
+const file = (name: string) => path.join(folder, name);
+const write = (name: string, text: string, mode = 0o644) => {
+  writeFileSync(file(name), text);
+  chmodSync(file(name), mode);
+  return file(name);
+};
+
+const FINGERPRINT = `SHA256:${'A'.repeat(43)}`;
+const ZONE = `traversal-zone:
+  name: inside
+  authority: "-----BEGIN CERTIFICATE-----"
+  edges: [{ name: edge.example.com, address: 10.0.1.10, ssh-host-key: "${FINGERPRINT}" }]
+  cores: [{ name: core.inside, ssh-key: "${FINGERPRINT}" }]
+  identity: `;
+const EDGE = `edge: { name: Edge.Example.COM }
+zones: [zone.yaml]
+announce: 203.0.113.10
+certificate: { chain: file:chain.pem, key: "env:EDGE_KEY" }
+`;
+
+beforeAll(() => {
+  folder = mkdtempSync(path.join(tmpdir(), 'viaduct-config-'));
+  write('chain.pem', 'CHAIN');
+  write('identity.pem', 'IDENTITY');
+  write('zone.yaml', `${ZONE}file:identity.pem\n`);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+const mistakes = (name: string, env: NodeJS.ProcessEnv = {}) => {
+  try {
+    loadConfig(name, env);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.diagnostics;
+    throw error;
+  }
+  return [];
+};
+
+describe('a valid edge file', () => {
+  it('comes out with defaults, units resolved, camelCase keys, zones and hidden secrets', () => {
+    const config = loadEdge(write('edge.yaml', EDGE), { EDGE_KEY: 'very secret' });
+    expect(config.edge.name).toBe('edge.example.com');
+    expect(config.https.idleTimeout).toBe(60_000);
+    expect(config.media.ports).toEqual({ first: 36002, last: 59999 });
+    expect(config.traversalZones[0]?.ports).toEqual({ ssh: 2222, sip: 7001, media: [2776, 2777] });
+    expect(config.certificate.key.reveal()).toBe('very secret');
+    expect(
+      `${JSON.stringify(config)}${inspect(config, { depth: 9 })}${config.certificate.key}`,
+    ).not.toContain('very secret');
+  });
+});
+
+describe('mistakes', () => {
+  it('come out all at once, in file order, with place, allowed values and advice', () => {
+    const text = `edge: { name: edge.example.com }
+zones: [zone.yaml, absent.yaml]
+announce: 203.0.113.10
+https:
+  port: 70000
+  idle-timeut: 3 s
+  idle-timeout: 3
+certificate: { chain: file:absent.pem, key: env:ABSENT }
+`;
+    const found = mistakes(write('bad.yaml', text));
+    expect(
+      found.map(({ line, path: at, message }) => `${line} ${at} ${message.replaceAll(folder, '')}`),
+    ).toEqual([
+      '2 zones[1] /absent.yaml cannot be read: ENOENT',
+      '5 https.port 70000 is not allowed',
+      '6 https.idle-timeut unknown key',
+      '7 https.idle-timeout has the wrong type, it must be string',
+      '8 certificate.chain /absent.pem cannot be read: ENOENT',
+      '8 certificate.key the environment has no ABSENT',
+    ]);
+    expect(found[1]?.allowed).toBe('a port, 1 to 65535');
+    expect(found[2]?.fix).toBe('did you mean "idle-timeout"?');
+  });
+
+  it.each([
+    ['a missing section', EDGE.replace(/^certificate.*$/m, ''), 'certificate'],
+    [
+      'a missing announce beside another error',
+      EDGE.replace('announce: 203.0.113.10', 'sip: { port: 0 }'),
+      'announce',
+    ],
+    ['a secret by value', EDGE.replace('file:chain.pem', 'CHAIN'), 'certificate.chain'],
+    ['an empty zone list', EDGE.replace('[zone.yaml]', '[]'), 'zones'],
+    ['a duplicate key', `${EDGE}zones: [zone.yaml]\n`, ''],
+    ['a tab as indentation', `${EDGE}https:\n\tport: 1\n`, ''],
+    ['no kind at all', 'name: edge\n', ''],
+    ['a list', '- edge\n', ''],
+    ['nothing', '', ''],
+  ])('%s is placed', (_, text, at) => {
+    const found = mistakes(write('row.yaml', text), { EDGE_KEY: 'k' });
+    expect(found.map((entry) => entry.path)).toContain(at);
+    for (const entry of found) expect(entry.line).toBeGreaterThan(0);
+  });
+
+  it('an unreadable file is named', () =>
+    expect(mistakes(file('gone.yaml'))[0]?.message).toBe('cannot be read: ENOENT'));
+
+  it('an alias bomb is refused', () => {
+    const levels = Array.from(
+      { length: 12 },
+      (_, n) => `k${n}: &a${n} [${n ? `*a${n - 1},`.repeat(9) : '1'}]`,
+    );
+    expect(() => loadConfig(write('bomb.yaml', `edge: {}\n${levels.join('\n')}\n`))).toThrow(ConfigError);
+  });
+});
+
+describe('a zone file with the identity inline', () => {
+  const inline = `${ZONE}|\n    -----BEGIN PRIVATE KEY-----\n    x\n`;
+  it('is refused while others may read it', () =>
+    expect(mistakes(write('open.yaml', inline, 0o644))[0]?.fix).toBe(`chmod 600 ${file('open.yaml')}`));
+  it('is taken when only its owner may', () =>
+    expect(mistakes(write('closed.yaml', inline, 0o600))).toEqual([]));
+});

@@ -1,0 +1,49 @@
+// Sections that edge's and core's files have in common: log, admin listener, state directory, included zone files.
+import { z } from 'zod';
+import { choice, ipAddress, port, toggle } from './units.ts';
+
+export const logSection = z
+  .strictObject({
+    level: choice(['debug', 'info', 'warn', 'error'], 'info').describe(
+      'Least severity that is written. `info` has one line per request, registration and call; `debug` adds link and transaction detail.',
+    ),
+  })
+  .prefault({})
+  .describe('Structured log, one JSON object per line on standard output.');
+
+export const adminSection = z
+  .strictObject({
+    enabled: toggle(true).describe('Serve status, health and metrics.'),
+    address: ipAddress()
+      .default('127.0.0.1')
+      .describe('Address of the admin listener. It has no sign-in yet, so keep it on loopback.')
+      .refine((address) => address.startsWith('127.') || address === '::1', {
+        error: 'must be a loopback address (127.0.0.0/8 or ::1): the admin listener has no sign-in',
+      }),
+    port: port(8090).describe('Port of the admin listener.'),
+  })
+  .prefault({})
+  .describe('Status for the operator: /health, /status and /metrics over plain HTTP on loopback.');
+
+export const stateDirectory = z
+  .string()
+  .min(1)
+  .meta({ allowed: 'a directory that the process may write' })
+  .optional()
+  .describe(
+    'Where registrations and sessions are journalled, so that they outlive the process. Without it they are kept in memory only.',
+  );
+
+export const zoneFiles = z
+  .array(z.string().min(1).meta({ allowed: 'the path of a zone file, relative to this file' }))
+  .min(1)
+  .describe('Traversal-zone files this process takes part in, as written by `viaduct pair`.');
+
+/** True when the named keys parsed into objects or lists, so that a rule over them may run beside other errors. */
+export function hasSections(value: unknown, keys: readonly string[]): boolean {
+  return (
+    typeof value === 'object' &&
+    value !== null &&
+    keys.every((key) => typeof (value as Record<string, unknown>)[key] === 'object')
+  );
+}
