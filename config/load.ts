@@ -72,7 +72,13 @@ function open(file: string): Source {
     const { line, col } = lines.linePos(problem.pos[0]);
     diagnostics.push({ file, line, column: col, path: '', message: `not valid YAML: ${problem.message}` });
   }
-  return { file, document, lines, diagnostics, raw: diagnostics.length > 0 ? undefined : expand(file, document, diagnostics) };
+  return {
+    file,
+    document,
+    lines,
+    diagnostics,
+    raw: diagnostics.length > 0 ? undefined : expand(file, document, diagnostics),
+  };
 }
 
 /** The document as plain values. Aliases may repeat a part 100 times, not more: beyond that a small file fills memory. */
@@ -80,7 +86,13 @@ function expand(file: string, document: Document, diagnostics: Diagnostic[]): un
   try {
     return document.toJS({ maxAliasCount: 100 });
   } catch (error) {
-    diagnostics.push({ file, line: 1, column: 1, path: '', message: `cannot be read: ${(error as Error).message}` });
+    diagnostics.push({
+      file,
+      line: 1,
+      column: 1,
+      path: '',
+      message: `cannot be read: ${(error as Error).message}`,
+    });
     return undefined;
   }
 }

@@ -1,0 +1,70 @@
+import { request } from 'node:http';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createMetrics, openAdmin } from './index.ts';
+import type { AdminListener } from './index.ts';
+import { statusPage } from './status-page.ts';
+
+let admin: AdminListener;
+let healthy = true;
+const metrics = createMetrics();
+
+beforeAll(async () => {
+  admin = await openAdmin({
+    address: '127.0.0.1',
+    port: 0,
+    title: 'edge <one>',
+    metrics,
+    healthy: () => healthy,
+    status: () => ({ zones: [{ name: '<script>alert(1)</script>', up: true }], peers: [] }),
+  });
+});
+afterAll(() => admin.close());
+
+const get = (path: string, headers: Record<string, string> = {}, method = 'GET') =>
+  new Promise<{ status: number; body: string }>((resolve, reject) => {
+    const outgoing = request(new URL(path, admin.url), { method, headers, agent: false }, (response) => {
+      let body = '';
+      response.on('data', (chunk) => (body += String(chunk)));
+      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
+    });
+    outgoing.on('error', reject);
+    outgoing.end();
+  });
+
+describe('the admin listener', () => {
+  it('says whether the process serves', async () => {
+    expect(await get('/health')).toEqual({ status: 200, body: 'ok\n' });
+    healthy = false;
+    expect((await get('/health')).status).toBe(503);
+    healthy = true;
+  });
+
+  it('gives the status as JSON and as a page', async () => {
+    expect(JSON.parse((await get('/status')).body)).toHaveProperty('zones');
+    expect((await get('/')).body).toContain('&lt;script&gt;');
+  });
+
+  it.each([
+    ['a rebound name', '/status', { Host: 'evil.example' }, 'GET', 421],
+    ['a change', '/status', {}, 'POST', 405],
+    ['an unknown page', '/etc/passwd', {}, 'GET', 404],
+  ])('refuses %s', async (_, path, headers, method, expected) =>
+    expect((await get(path, headers as Record<string, string>, method)).status).toBe(expected),
+  );
+
+  it('counts by component, event and reason, and refuses to grow without end', async () => {
+    const count = metrics.counter('sip');
+    count('refused', 'no-registration');
+    count('refused', 'no-registration');
+    for (let index = 0; index < 3_000; index += 1) count('refused', `from-a-peer-${index}`);
+    const { body } = await get('/metrics');
+    expect(body).toContain(
+      'viaduct_events_total{component="sip",event="refused",reason="no-registration"} 2',
+    );
+    expect(body).toContain('component="metrics",event="series-refused"');
+    expect(body.match(/from-a-peer/g)?.length).toBeLessThan(2_001);
+  });
+});
+
+it('the page escapes what a peer may have sent', () =>
+  expect(statusPage('t', false, { cause: '"><img src=x onerror=1>' })).not.toContain('<img'));

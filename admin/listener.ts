@@ -1,0 +1,96 @@
+// The operator's window: /health, /status, /metrics and one page that shows the status. Read-only, loopback only, plain
+// HTTP: whoever may open it is already on the machine. Host is checked, so that a page in the operator's browser cannot
+// reach it through DNS rebinding; nothing here changes state.
+import { createServer } from 'node:http';
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Metrics } from './metrics.ts';
+import { statusPage } from './status-page.ts';
+
+export interface AdminOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly title: string;
+  readonly metrics: Metrics;
+  /** True when the process does its job; the health check answers 503 otherwise. */
+  readonly healthy: () => boolean;
+  /** Everything an operator may see: plain data without secrets. */
+  readonly status: () => object;
+}
+
+export interface AdminListener {
+  readonly url: string;
+  close(): Promise<void>;
+}
+
+const HEADERS = {
+  'Cache-Control': 'no-store',
+  'Content-Security-Policy': "default-src 'none'; style-src 'unsafe-inline'",
+  'X-Content-Type-Options': 'nosniff',
+  'X-Frame-Options': 'DENY',
+};
+
+function send(response: ServerResponse, status: number, type: string, body: string): void {
+  response.writeHead(status, { ...HEADERS, 'Content-Type': type, 'Content-Length': Buffer.byteLength(body) });
+  response.end(body);
+}
+
+const isLoopback = (hostHeader: string | undefined): boolean =>
+  /^(localhost|127(\.\d{1,3}){3}|\[::1\])(:\d{1,5})?$/.test(hostHeader ?? '');
+
+async function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: AdminOptions,
+): Promise<void> {
+  if (!isLoopback(request.headers.host)) return send(response, 421, 'text/plain', 'not this host\n');
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return send(response, 405, 'text/plain', 'read only\n');
+  switch (request.url) {
+    case '/health': {
+      const healthy = options.healthy();
+      return send(response, healthy ? 200 : 503, 'text/plain', healthy ? 'ok\n' : 'not serving\n');
+    }
+    case '/status':
+      return send(response, 200, 'application/json', `${JSON.stringify(options.status(), undefined, 2)}\n`);
+    case '/metrics':
+      return send(response, 200, options.metrics.contentType, await options.metrics.print());
+    case '/':
+      return send(
+        response,
+        200,
+        'text/html; charset=utf-8',
+        statusPage(options.title, options.healthy(), options.status()),
+      );
+    default:
+      return send(response, 404, 'text/plain', 'no such page; there are /, /health, /status and /metrics\n');
+  }
+}
+
+/** Opens the admin listener. @throws the listen error, with the address in words. */
+export async function openAdmin(options: AdminOptions): Promise<AdminListener> {
+  const server: Server = createServer(
+    { requestTimeout: 5_000, headersTimeout: 5_000 },
+    (request, response) => {
+      answer(request, response, options).catch(() => response.destroy());
+    },
+  );
+  server.maxConnections = 64;
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(options.port, options.address, () => {
+      server.off('error', reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  const host = options.address.includes(':') ? `[${options.address}]` : options.address;
+  return {
+    url: `http://${host}:${port}/`,
+    close: () =>
+      new Promise((resolve) => {
+        server.closeAllConnections();
+        server.close(() => resolve());
+      }),
+  };
+}
