@@ -1,0 +1,71 @@
+// MRA access control: which ways of signing in this deployment offers. The names follow the product administrators
+// know. What is not built yet exists here so that it can be named, but may not be switched on: an answer to
+// get_edge_sso that promised it would leave the client at a closed door.
+import { deny, type Deny } from './verdict.ts';
+
+/** Where users prove who they are; `none` offers no sign-in at all. */
+export type AuthenticationPath = 'none' | 'ucm-ldap' | 'saml' | 'saml-and-ucm-ldap';
+
+export interface AccessSettings {
+  readonly authenticationPath: AuthenticationPath;
+  /** Self-describing tokens with refresh. */
+  readonly oauthWithRefresh: boolean;
+  /** Simple tokens, after SAML only. */
+  readonly oauthSimple: boolean;
+  /** Name and password, checked by Unified CM. */
+  readonly userCredential: boolean;
+  /** Ask the user's home cluster whether it offers tokens, instead of one answer for everybody. */
+  readonly internalCheck: boolean;
+  readonly activationCodeOnboarding: boolean;
+  readonly embeddedSafari: boolean;
+  /** Seconds a simple token is good for SIP beyond its end. */
+  readonly sipTokenExtraTtlS: number;
+}
+
+export interface SettingProblem {
+  readonly setting: keyof AccessSettings;
+  readonly text: string;
+}
+
+/** What contradicts itself or is not built, all at once; empty when the settings can be used. */
+export function checkAccessSettings(settings: AccessSettings): SettingProblem[] {
+  const problems: SettingProblem[] = [];
+  const path = settings.authenticationPath;
+  for (const setting of notBuilt) {
+    if (settings[setting])
+      problems.push({ setting, text: 'is not available in this version: switch it off' });
+  }
+  if (path === 'saml' || path === 'saml-and-ucm-ldap') {
+    problems.push({
+      setting: 'authenticationPath',
+      text: 'SAML is not available in this version: use ucm-ldap',
+    });
+  }
+  if (settings.userCredential && (path === 'none' || path === 'saml')) {
+    problems.push({ setting: 'userCredential', text: `has no effect with authentication path ${path}` });
+  }
+  if (settings.sipTokenExtraTtlS !== 0 && !settings.oauthSimple) {
+    problems.push({ setting: 'sipTokenExtraTtlS', text: 'needs simple tokens, which are off' });
+  }
+  return problems;
+}
+
+const notBuilt = [
+  'oauthWithRefresh',
+  'oauthSimple',
+  'internalCheck',
+  'activationCodeOnboarding',
+  'embeddedSafari',
+] as const satisfies readonly (keyof AccessSettings)[];
+
+/** A verdict when this deployment does not offer sign-in by name and password. */
+export function checkPasswordsOffered(settings: AccessSettings): Deny | undefined {
+  if (settings.userCredential && settings.authenticationPath !== 'none') return undefined;
+  return deny(403, 'access-off', 'sign-in by user credential is switched off in the access settings');
+}
+
+/** What get_edge_sso tells every client alike. */
+export function ssoOffer(settings: AccessSettings): { sso: boolean; token: boolean } {
+  const saml = settings.authenticationPath === 'saml' || settings.authenticationPath === 'saml-and-ucm-ldap';
+  return { sso: saml && settings.oauthSimple, token: settings.oauthWithRefresh };
+}

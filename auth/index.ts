@@ -1,0 +1,38 @@
+// auth: who may do what. Posture: everything a request carries is untrusted, including what edge says about it; trusted
+// are the configuration, call control's answers and the cookie key. Memory is bounded by the credential cache's
+// `maxEntries`, revocation's `maxUsers`, the authenticator's queues and the fixed sizes of header values and cookies.
+// Every check answers a value; the tables in sign-in.ts and lane-access.ts are the order in which they decide.
+export {
+  type AccessSettings,
+  type AuthenticationPath,
+  checkAccessSettings,
+  type SettingProblem,
+  ssoOffer,
+} from './access-settings.ts';
+export {
+  type AllowList,
+  compileAllowList,
+  type ListedNode,
+  type Listing,
+  printRule,
+} from './allow-list/allow-list.ts';
+export { builtInRules, type ServicePorts } from './allow-list/built-in-rules.ts';
+export { type AllowRule, faultOf, type NodeKind, ruleMethods } from './allow-list/rule.ts';
+export {
+  type Authenticator,
+  createAuthenticator,
+  type PasswordCheck,
+  type PasswordResult,
+} from './authenticator.ts';
+export { type Credentials, parseBasic, printBasic } from './basic.ts';
+export { printSetCookie, readXAuth, type SetCookieOptions, stripXAuth } from './cookie-header.ts';
+export { CookieKeyError, openCookieKey, randomCookieKey } from './cookie-key.ts';
+export { type Account, createCredentialCache, type CredentialCache } from './credential-cache.ts';
+export { createLaneAccess, type LaneAccess, type LaneDecision, type LaneRequest } from './lane-access.ts';
+export { createRateControl, type RateControl } from './rate-control.ts';
+export { createRevocations, type Revocations } from './revocation.ts';
+export { createSessions, type Sessions } from './sessions.ts';
+export { createSignIn, type SignedIn, type SignIn, type SignInResult } from './sign-in.ts';
+export type { Store } from './store.ts';
+export { foldUser, isUserId } from './user-id.ts';
+export type { Allow, AllowReason, Deny, DenyReason, Verdict } from './verdict.ts';
