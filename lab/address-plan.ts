@@ -1,0 +1,43 @@
+// Where everything of the lab stands: one loopback address per machine of a real installation, standard ports
+// where an ordinary user may open them. DNS is on 10053, since 53 needs root.
+
+/** One listener that must be free before the lab starts. */
+export interface LabPort {
+  readonly owner: string;
+  readonly address: string;
+  readonly port: number;
+  readonly transport: 'tcp' | 'udp';
+}
+
+export const addressPlan = {
+  domain: 'example.com',
+  edge: { name: 'edge.example.com', address: '127.0.10.10', https: 8443, sip: 5061, admin: 8090 },
+  core: { name: 'core.example.com', address: '127.0.10.20', sip: 5060, admin: 8090 },
+  link: { ssh: 2222, sip: 7001, media: [2776, 2777] },
+  unifiedCm: { name: 'ucm1.example.com', address: '127.0.10.30' },
+  outsideDns: { address: '127.0.10.53', port: 10_053 },
+  insideDns: { address: '127.0.10.54', port: 10_053 },
+  client: { address: '127.0.10.100' },
+  deskPhone: { address: '127.0.10.200' },
+} as const;
+
+/** Every listener of the lab, in the order they open. */
+export function labPorts(): LabPort[] {
+  const { edge, core, link, unifiedCm, outsideDns, insideDns } = addressPlan;
+  const row = (owner: string, address: string, port: number, transport: LabPort['transport'] = 'tcp') => ({
+    owner,
+    address,
+    port,
+    transport,
+  });
+  return [
+    row('DNS, outside view', outsideDns.address, outsideDns.port),
+    row('DNS, outside view', outsideDns.address, outsideDns.port, 'udp'),
+    row('DNS, inside view', insideDns.address, insideDns.port),
+    row('DNS, inside view', insideDns.address, insideDns.port, 'udp'),
+    ...[8443, 6970, 6972, 5060, 5061].map((port) => row('Unified CM', unifiedCm.address, port)),
+    ...[edge.https, edge.sip, link.ssh, link.sip, edge.admin].map((port) => row('edge', edge.address, port)),
+    ...link.media.map((port) => row('edge', edge.address, port, 'udp')),
+    ...[core.sip, core.admin].map((port) => row('core', core.address, port)),
+  ];
+}

@@ -1,0 +1,117 @@
+// The HTTPS half of the simulated client: requests to the edge itself and through its proxy lanes (mra-wire §1.2
+// to §1.7). Verifies the edge's certificate chain and name, keeps the X-Auth cookie, sends Basic only when told.
+// Written from the wire facts alone, so that it shares no code, and no mistake, with the edge it talks to.
+import { Agent, request } from 'node:https';
+import { printBasic } from '../unified-cm/basic-credentials.ts';
+import { type CookieJar, type StoreResult } from './cookie-jar.ts';
+
+export interface EdgeRequestsOptions {
+  /** The edge's name as found by DNS: TLS name and `Host`. */
+  readonly host: string;
+  readonly address: string;
+  readonly port: number;
+  /** The user's domain: what the first path segment names. */
+  readonly domain: string;
+  /** PEM of the authorities the client trusts. */
+  readonly authority: string;
+  readonly localAddress: string;
+  readonly jar: CookieJar;
+  readonly now: () => number;
+  readonly timeoutMs: number;
+}
+
+export interface EdgeResponse {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: Buffer;
+  /** What became of the cookies this answer set. */
+  readonly cookies: readonly StoreResult[];
+}
+
+/** Where a lane leads: an inside server as the edge's path names it. */
+export interface Lane {
+  readonly protocol: 'http' | 'https';
+  readonly host: string;
+  readonly port: number;
+}
+
+export interface Credentials {
+  readonly user: string;
+  readonly password: string;
+}
+
+/** Longest body a client takes, so that a broken server cannot fill it. */
+const maxBodyBytes = 1_048_576;
+
+export class EdgeRequests {
+  readonly #options: EdgeRequestsOptions;
+  readonly #agent: Agent;
+
+  constructor(options: EdgeRequestsOptions) {
+    this.#options = options;
+    this.#agent = new Agent({ keepAlive: true, maxSockets: 4 });
+  }
+
+  /** `GET /<domain>/<rest>`: the edge's own services, e.g. `get_edge_config`. */
+  async toEdge(rest: string, credentials?: Credentials): Promise<EdgeResponse> {
+    return this.#get(`/${segment(this.#options.domain)}/${rest}`, credentials);
+  }
+
+  /** `GET /<domain/protocol/host/port>/<rest>`: an inside server through the edge. */
+  async throughLane(lane: Lane, rest: string, credentials?: Credentials): Promise<EdgeResponse> {
+    const text = `${this.#options.domain}/${lane.protocol}/${lane.host}/${lane.port}`;
+    return this.#get(`/${segment(text)}/${rest}`, credentials);
+  }
+
+  close(): void {
+    this.#agent.destroy();
+  }
+
+  async #get(path: string, credentials: Credentials | undefined): Promise<EdgeResponse> {
+    const { host, address, port, authority, localAddress, jar, now, timeoutMs } = this.#options;
+    const cookie = jar.headerFor(host, now());
+    const headers: Record<string, string> = { Host: `${host}:${port}`, Accept: '*/*' };
+    headers['User-Agent'] = 'Jabber-Win-1234';
+    if (cookie !== undefined) headers['Cookie'] = cookie;
+    if (credentials !== undefined) {
+      headers['Authorization'] = printBasic(credentials.user, credentials.password);
+    }
+    return new Promise((resolve, reject) => {
+      const outgoing = request(
+        {
+          agent: this.#agent,
+          host: address,
+          port,
+          path,
+          headers,
+          localAddress,
+          ca: authority,
+          servername: host,
+        },
+        (incoming) => {
+          const chunks: Buffer[] = [];
+          let size = 0;
+          incoming.on('error', reject);
+          incoming.on('data', (chunk: Buffer) => {
+            chunks.push(chunk);
+            size += chunk.length;
+            if (size > maxBodyBytes) incoming.destroy(new Error('the answer is too long'));
+          });
+          incoming.on('end', () => {
+            const cookies = (incoming.headers['set-cookie'] ?? []).map((value) => jar.store(host, value));
+            const body = Buffer.concat(chunks);
+            resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body, cookies });
+          });
+        },
+      );
+      outgoing.on('error', reject);
+      outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
+      outgoing.end();
+    });
+  }
+}
+
+// base64url without padding, the form every observed client sends.
+function segment(text: string): string {
+  return Buffer.from(text, 'utf8').toString('base64url');
+}

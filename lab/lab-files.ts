@@ -1,0 +1,89 @@
+// The files an operator would have: configuration of edge and core, zone files of the pair, certificates. Written
+// into a temporary folder and read back by the real loader, so that the newcomer's path is the operator's path.
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { stringify } from 'yaml';
+import { createPair } from '../zones/pair/pair.ts';
+import { addressPlan } from './address-plan.ts';
+import { createLabAuthority, type IssuedCertificate } from './authority/authority.ts';
+
+export interface LabFiles {
+  readonly folder: string;
+  readonly edgeConfig: string;
+  readonly coreConfig: string;
+  /** PEM of the public authority that the outside client trusts. */
+  readonly publicAuthority: string;
+  /** The node's certificate; core trusts its authority by file. */
+  readonly unifiedCm: IssuedCertificate;
+  /** PEM of the authority inside, which phones trust. */
+  readonly insideAuthority: string;
+  remove(): void;
+}
+
+/** Makes keys, certificates and configuration for one run. */
+export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
+  const folder = mkdtempSync(path.join(tmpdir(), 'viaduct-lab-'));
+  const write = (name: string, text: string): string => {
+    const file = path.join(folder, name);
+    writeFileSync(file, text, { mode: 0o600 });
+    return file;
+  };
+  const { edge, core, unifiedCm } = addressPlan;
+  const [publicAuthority, insideAuthority, pair] = await Promise.all([
+    createLabAuthority('Public authority of the lab', nowMs),
+    createLabAuthority('Inside authority of the lab', nowMs),
+    createPair({
+      zoneName: 'inside',
+      zoneId: 1,
+      edges: [{ name: edge.name, address: edge.address }],
+      cores: [{ name: core.name }],
+      ports: { ...addressPlan.link, media: [...addressPlan.link.media] },
+      days: 1,
+      now: nowMs,
+    }),
+  ]);
+  const [edgeCertificate, nodeCertificate] = await Promise.all([
+    publicAuthority.issue([edge.name]),
+    insideAuthority.issue([unifiedCm.name, unifiedCm.address]),
+  ]);
+  for (const peer of pair.files) write(`zone-${peer.role}.yaml`, peer.yaml);
+  write('edge.pem', edgeCertificate.chain);
+  write('edge.key', edgeCertificate.key);
+  write('inside-authority.pem', insideAuthority.certificate);
+  return {
+    folder,
+    edgeConfig: write('edge.yaml', stringify(edgeSettings())),
+    coreConfig: write('core.yaml', stringify(coreSettings())),
+    publicAuthority: publicAuthority.certificate,
+    insideAuthority: insideAuthority.certificate,
+    unifiedCm: nodeCertificate,
+    remove: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function edgeSettings(): object {
+  const { edge } = addressPlan;
+  return {
+    edge: { name: edge.name },
+    zones: ['zone-edge.yaml'],
+    listen: { external: edge.address, internal: edge.address },
+    certificate: { chain: 'file:edge.pem', key: 'file:edge.key' },
+    https: { port: edge.https },
+    sip: { port: edge.sip },
+    admin: { address: edge.address, port: edge.admin },
+  };
+}
+
+function coreSettings(): object {
+  const { core, domain, unifiedCm } = addressPlan;
+  return {
+    core: { name: core.name },
+    zones: ['zone-core.yaml'],
+    domains: [{ name: domain }],
+    // No root, so no resolver that core would ask can be pointed at the lab's DNS: the node is named by its address.
+    'unified-cm': [{ publisher: unifiedCm.address, authority: 'file:inside-authority.pem' }],
+    sip: { address: core.address, 'tcp-port': core.sip },
+    admin: { address: core.address, port: core.admin },
+  };
+}
