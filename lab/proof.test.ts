@@ -1,0 +1,33 @@
+import { expect, test } from 'vitest';
+import { broughtBy, expectThat, runProof } from './proof.ts';
+
+test('each step has its line, its time and its mark; failures do not stop the rest', async () => {
+  const lines: string[] = [];
+  let clock = 0;
+  const result = await runProof(
+    [
+      { title: 'first', run: () => 'seen' },
+      { title: 'second', run: () => Promise.reject(new Error('refused', { cause: new Error('no route') })) },
+      { title: 'third', run: () => expectThat(false, 'wanted 200, got 503') as undefined },
+      { title: 'fourth', run: () => broughtBy<string>('first', undefined) },
+      { title: 'fifth', run: () => undefined },
+    ],
+    { stepTimeoutMs: 5_000, now: () => (clock += 7), write: (line) => lines.push(line) },
+  );
+  expect(result).toEqual({ passed: 2, failed: 3 });
+  expect(lines).toEqual([
+    '   1 ✓     7 ms  first · seen',
+    '   2 ✗     7 ms  second: refused (no route)',
+    '   3 ✗     7 ms  third: wanted 200, got 503',
+    '   4 ✗     7 ms  fourth: not tried, it needs "first"',
+    '   5 ✓     7 ms  fifth',
+  ]);
+});
+
+test('a step that never ends is given up', async () => {
+  const lines: string[] = [];
+  const step = { title: 'waiting', run: () => new Promise<undefined>(() => {}) };
+  const options = { stepTimeoutMs: 5, now: () => 0, write: (line: string) => lines.push(line) };
+  expect(await runProof([step], options)).toEqual({ passed: 0, failed: 1 });
+  expect(lines[0]).toContain('waiting: nothing came within');
+});
