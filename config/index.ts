@@ -1,7 +1,7 @@
 // Configuration: what an operator may say, what each key means, and how a mistake is told. Trusts that the files are the
 // operator's own; bounds their size; resolves secrets by reference and never prints one.
 export { loadConfig, loadCore, loadEdge } from './load.ts';
-export type { CoreConfig, EdgeConfig, LoadedConfig, ZoneConfig } from './load.ts';
+export type { CoreConfig, EdgeConfig, LoadedConfig } from './load.ts';
 export { ConfigError, printDiagnostic } from './diagnostic.ts';
 export type { Diagnostic } from './diagnostic.ts';
 export { Secret } from './secret.ts';

@@ -2,9 +2,9 @@
 import { z } from 'zod';
 import { coreSchema } from './core-schema.ts';
 import { edgeSchema } from './edge-schema.ts';
-import { zoneSchema } from './zone-schema.ts';
+import { zoneFileSchema } from './zone.ts';
 
-const SCHEMAS = { edge: edgeSchema, core: coreSchema, zone: zoneSchema } as const;
+const SCHEMAS = { edge: edgeSchema, core: coreSchema, zone: zoneFileSchema } as const;
 
 /** The kinds of file that have a schema. */
 export const SCHEMA_KINDS = ['edge', 'core', 'zone'] as const;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createPair } from '../zones/pair/pair.ts';
 import { ConfigError, loadConfig, loadEdge } from './index.ts';
 
 let folder = '';
@@ -13,24 +14,26 @@ const write = (name: string, text: string, mode = 0o644) => {
   return file(name);
 };
 
-const FINGERPRINT = `SHA256:${'A'.repeat(43)}`;
-const ZONE = `traversal-zone:
-  name: inside
-  authority: "-----BEGIN CERTIFICATE-----"
-  edges: [{ name: edge.example.com, address: 10.0.1.10, ssh-host-key: "${FINGERPRINT}" }]
-  cores: [{ name: core.inside, ssh-key: "${FINGERPRINT}" }]
-  identity: `;
+let zoneText = '';
 const EDGE = `edge: { name: Edge.Example.COM }
 zones: [zone.yaml]
 announce: 203.0.113.10
 certificate: { chain: file:chain.pem, key: "env:EDGE_KEY" }
 `;
 
-beforeAll(() => {
+beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'viaduct-config-'));
   write('chain.pem', 'CHAIN');
-  write('identity.pem', 'IDENTITY');
-  write('zone.yaml', `${ZONE}file:identity.pem\n`);
+  const pair = await createPair({
+    zoneName: 'inside',
+    zoneId: 1,
+    edges: [{ name: 'edge.example.com', address: '10.0.1.10' }],
+    cores: [{ name: 'core.inside' }],
+    days: 30,
+    now: Date.now(),
+  });
+  zoneText = pair.files[0]?.yaml ?? '';
+  write('zone.yaml', zoneText, 0o600);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -116,10 +119,28 @@ certificate: { chain: file:absent.pem, key: env:ABSENT }
   });
 });
 
-describe('a zone file with the identity inline', () => {
-  const inline = `${ZONE}|\n    -----BEGIN PRIVATE KEY-----\n    x\n`;
-  it('is refused while others may read it', () =>
-    expect(mistakes(write('open.yaml', inline, 0o644))[0]?.fix).toBe(`chmod 600 ${file('open.yaml')}`));
-  it('is taken when only its owner may', () =>
-    expect(mistakes(write('closed.yaml', inline, 0o600))).toEqual([]));
+describe('a zone file', () => {
+  it('with the identity inline is refused while others may read it', () =>
+    expect(mistakes(write('open.yaml', zoneText, 0o644))[0]?.fix).toBe(`chmod 600 ${file('open.yaml')}`));
+
+  it('is taken when only its owner may, and knows who it is', () => {
+    const loaded = loadConfig(write('closed.yaml', zoneText, 0o600));
+    expect(loaded).toMatchObject({
+      kind: 'zone',
+      config: { self: { role: 'edge', name: 'edge.example.com' } },
+    });
+  });
+
+  it('with a wrong fingerprint says what is allowed', () => {
+    const broken = zoneText.replace(/ssh-key: .*/, 'ssh-key: SHA256:short');
+    expect(mistakes(write('broken.yaml', broken, 0o600))[0]).toMatchObject({
+      message: '"SHA256:short" is not allowed',
+      allowed: expect.stringContaining('43 base64 characters') as string,
+    });
+  });
+
+  it('whose identity cannot be read is placed', () => {
+    const referring = `${zoneText.slice(0, zoneText.indexOf('  identity:'))}  identity: file:gone.pem\n`;
+    expect(mistakes(write('referring.yaml', referring))[0]?.path).toBe('traversal-zone.identity');
+  });
 });

@@ -55,7 +55,8 @@ export function withSecretContext<T>(context: SecretContext, work: () => T): T {
 
 const MAX_SECRET_BYTES = 256 * 1024;
 
-function resolve(reference: string, context: SecretContext): string {
+/** The value a reference stands for. @throws Error in words for the operator. */
+export function readReference(reference: string, context: SecretContext): string {
   const [kind, rest] = [
     reference.slice(0, reference.indexOf(':')),
     reference.slice(reference.indexOf(':') + 1),
@@ -93,7 +94,7 @@ export function secret() {
       if (!/^(file|env):./.test(reference)) return fail(`is not a reference`);
       if (reading === undefined) return fail('cannot be resolved outside the loader');
       try {
-        return new Secret(resolve(reference, reading), reference);
+        return new Secret(readReference(reference, reading), reference);
       } catch (error) {
         return fail((error as Error).message);
       }

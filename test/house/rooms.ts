@@ -11,7 +11,7 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   media: ['turn'],
   zones: ['turn', 'http'],
   auth: ['http', 'zones'],
-  config: [],
+  config: ['zones'],
   edge: ['zones', 'auth', 'config', 'admin', ...PROTOCOL_ROOMS],
   core: ['zones', 'auth', 'config', 'admin', ...PROTOCOL_ROOMS],
   rem: ['zones', 'auth', ...PROTOCOL_ROOMS],

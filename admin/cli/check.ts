@@ -1,0 +1,37 @@
+// `viaduct check FILE…` and `viaduct schema KIND`: what the configuration says, without starting anything.
+import { Argument } from 'commander';
+import type { Command } from 'commander';
+import { ConfigError, SCHEMA_KINDS, jsonSchema, loadConfig, printDiagnostic } from '../../config/index.ts';
+import type { Terminal } from './main.ts';
+
+function checkFile(file: string, terminal: Terminal): number {
+  try {
+    terminal.print(`${file}: a valid ${loadConfig(file).kind} configuration`);
+    return 0;
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    for (const entry of error.diagnostics) terminal.complain(printDiagnostic(entry));
+    return error.diagnostics.length;
+  }
+}
+
+/** Adds the commands that read configuration. */
+export function addCheckCommands(program: Command, terminal: Terminal): void {
+  program
+    .command('check')
+    .description('validate configuration files: every mistake with its place, what is allowed and what to do')
+    .argument('<file...>', 'edge, core or zone files')
+    .action((files: string[]) => {
+      const mistakes = files.map((file) => checkFile(file, terminal)).reduce((sum, found) => sum + found, 0);
+      if (mistakes === 0) return;
+      terminal.complain(`${mistakes} mistake${mistakes === 1 ? '' : 's'}`);
+      terminal.fail(1);
+    });
+  program
+    .command('schema')
+    .description('print the JSON Schema of a kind of file, for editors')
+    .addArgument(new Argument('<kind>').choices([...SCHEMA_KINDS]))
+    .action((kind: (typeof SCHEMA_KINDS)[number]) =>
+      terminal.print(JSON.stringify(jsonSchema(kind), undefined, 2)),
+    );
+}
