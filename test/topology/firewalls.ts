@@ -1,0 +1,125 @@
+// The three packet filters of the topology as nftables rules, from the guide's port tables (firewall chapter): nothing
+// inward through the inner one except replies, and counters that say so.
+import type { Namespace } from './network.ts';
+import { ADDRESS } from './addresses.ts';
+
+/** What the inner firewall counted, in packets. */
+export interface InnerCounters {
+  /** First packets of flows that core opened towards the DMZ. */
+  readonly openedByCore: number;
+  /** Packets inward that belong to such a flow. */
+  readonly replies: number;
+  /** Packets from the DMZ inward that belong to no flow of core's: dropped. */
+  readonly inward: number;
+  /** Packets outward to a port that is not one of core's four: dropped. */
+  readonly notAllowedOutward: number;
+}
+
+/** Home router of the clients: everything out, masqueraded; nothing in but replies. */
+export function loadNat(at: Namespace, wan: string): void {
+  load(
+    at,
+    `table ip nat {
+      chain leaving { type nat hook postrouting priority 100; oifname "${wan}" masquerade; }
+      chain through {
+        type filter hook forward priority 0; policy drop;
+        ct state established,related accept
+        oifname "${wan}" accept
+      }
+    }`,
+  );
+}
+
+/** Outer firewall: the edge's public address is a static translation; the client-side ports come in. */
+export function loadOuter(at: Namespace, ports: { wan: string; dmz: string }): void {
+  load(
+    at,
+    `table ip outer {
+      chain arriving { type nat hook prerouting priority -100; ip daddr ${ADDRESS.edgePublic} dnat to ${ADDRESS.edgeExternal}; }
+      chain leaving { type nat hook postrouting priority 100; ip saddr ${ADDRESS.edgeExternal} oifname "${ports.wan}" snat to ${ADDRESS.edgePublic}; }
+      chain through {
+        type filter hook forward priority 0; policy drop;
+        ct state established,related accept
+        iifname "${ports.wan}" tcp dport { 8443, 5061, 5222 } accept
+        iifname "${ports.wan}" udp dport { 3478, 36002-59999 } accept
+      }
+    }`,
+  );
+}
+
+/** Inner firewall: only core, only outward, only its four planes. `fault` holds what a test breaks for a while. */
+export function loadInner(at: Namespace, ports: { dmz: string; lan: string }): void {
+  load(
+    at,
+    `table ip inner {
+      counter opened_by_core {}
+      counter replies {}
+      counter inward {}
+      counter not_allowed_outward {}
+      chain fault { }
+      chain through {
+        type filter hook forward priority 0; policy drop;
+        jump fault
+        iifname "${ports.dmz}" ct state established,related counter name replies accept
+        iifname "${ports.dmz}" counter name inward drop
+        ct state established,related accept
+        ip saddr ${ADDRESS.core} ip daddr ${ADDRESS.edgeInternal} tcp dport { 2222, 7001, 7400 } counter name opened_by_core accept
+        ip saddr ${ADDRESS.core} ip daddr ${ADDRESS.edgeInternal} udp dport { 2776, 2777 } counter name opened_by_core accept
+        oifname "${ports.dmz}" counter name not_allowed_outward drop
+      }
+    }`,
+  );
+}
+
+/** Reads the inner firewall's counters. */
+export function readInner(at: Namespace): InnerCounters {
+  const listing = JSON.parse(at.run('nft', '-j', 'list', 'counters')) as {
+    nftables: { counter?: { name: string; packets: number } }[];
+  };
+  const of = (name: string): number =>
+    listing.nftables.find((entry) => entry.counter?.name === name)?.counter?.packets ?? -1;
+  return {
+    openedByCore: of('opened_by_core'),
+    replies: of('replies'),
+    inward: of('inward'),
+    notAllowedOutward: of('not_allowed_outward'),
+  };
+}
+
+/** A plane of the link between core and edge. */
+export type Plane = 'ssh' | 'sip' | 'media';
+
+const MATCH: Readonly<Record<Plane, string>> = {
+  ssh: 'tcp dport 2222',
+  sip: 'tcp dport 7001',
+  media: 'udp dport { 2776, 2777 }',
+};
+const MATCH_BACK: Readonly<Record<Plane, string>> = {
+  ssh: 'tcp sport 2222',
+  sip: 'tcp sport 7001',
+  media: 'udp sport { 2776, 2777 }',
+};
+
+/**
+ * Breaks planes at the inner firewall until `healLinks`: `silence` drops every packet both ways (a half-open
+ * peer), `reset` answers core's packets with a TCP reset and drops the edge's.
+ */
+export function breakLinks(at: Namespace, planes: readonly Plane[], how: 'silence' | 'reset'): void {
+  const rules = planes.flatMap((plane) => {
+    const verdict = how === 'reset' && plane !== 'media' ? 'reject with tcp reset' : 'drop';
+    return [
+      `add rule ip inner fault ${MATCH[plane]} ${verdict}`,
+      `add rule ip inner fault ${MATCH_BACK[plane]} ${verdict}`,
+    ];
+  });
+  load(at, rules.join('\n'));
+}
+
+/** Ends what `breakLinks` began. */
+export function healLinks(at: Namespace): void {
+  load(at, 'flush chain ip inner fault');
+}
+
+function load(at: Namespace, rules: string): void {
+  at.feed(`${rules}\n`, 'nft', '-f', '-');
+}
