@@ -1,0 +1,40 @@
+// The zones that discovery makes for SIP: one per node and way of reaching it, named as administrators know them.
+import type { CallControlNode } from './node.ts';
+
+/** Ports of the ways that are switched on; undefined is off. */
+export interface SipPorts {
+  readonly tcpPort: number | undefined;
+  readonly tlsPort: number | undefined;
+  readonly oauthPort: number | undefined;
+}
+
+export interface SipZone {
+  /** `CEtcp-<node>`, `CEtls-<node>` or `CEOAuth-<node>`. */
+  readonly zone: string;
+  /** The node's name, which its certificate must cover. */
+  readonly name: string;
+  /** The address pinned at discovery. */
+  readonly address: string;
+  readonly transport: 'tcp' | 'tls';
+  readonly port: number;
+  readonly cluster: string;
+  readonly deployment: string;
+  /** PEM of the authorities for TLS; undefined: the system's. */
+  readonly trust: string | undefined;
+}
+
+/** The zones of one node; none before its address is known. */
+export function sipZonesOf(node: CallControlNode, ports: SipPorts): SipZone[] {
+  const address = node.addresses[0];
+  if (address === undefined || !node.kinds.includes('unified-cm')) return [];
+  const { name, cluster, deployment, trust } = node;
+  const zone = (prefix: string, transport: 'tcp' | 'tls', port: number | undefined): SipZone[] =>
+    port === undefined
+      ? []
+      : [{ zone: `${prefix}-${name}`, name, address, transport, port, cluster, deployment, trust }];
+  return [
+    ...zone('CEtcp', 'tcp', ports.tcpPort),
+    ...zone('CEtls', 'tls', ports.tlsPort),
+    ...zone('CEOAuth', 'tls', ports.oauthPort),
+  ];
+}

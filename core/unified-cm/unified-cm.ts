@@ -1,0 +1,212 @@
+// Every cluster together: which nodes exist, who a user's home is, whether a password is good. What changes with
+// discovery (nodes, SIP zones, allow list) is replaced as a whole, so that a reader sees one state and can compare by
+// identity. Holds no credentials.
+import {
+  type AllowList,
+  type AllowRule,
+  builtInRules,
+  compileAllowList,
+  type Credentials,
+  foldUser,
+  type PasswordResult,
+} from '../../auth/index.ts';
+import { type Cluster, type ClusterOptions, type ClusterSurroundings, createCluster } from './cluster.ts';
+import type { CallControlNode } from './node.ts';
+import { type SipZone, sipZonesOf } from './sip-zones.ts';
+import { createUdsClient, type Fetch, type UdsResult } from './uds-client.ts';
+
+export interface UnifiedCmOptions extends Omit<ClusterSurroundings, 'uds' | 'onChange'> {
+  readonly clusters: readonly ClusterOptions[];
+  /** The operator's own rules, besides the built-in ones. */
+  readonly rules: readonly AllowRule[];
+  readonly fetch: Fetch;
+}
+
+/** Where a user's services are; names, as clients are told them. */
+export interface UserHome {
+  readonly cluster: string;
+  /** The node that answers the user's UDS requests. */
+  readonly node: string;
+  /** Every UDS node of the home cluster that a client can be told. */
+  readonly udsServers: readonly string[];
+  readonly udsPort: number;
+  /** Primary and backup. */
+  readonly tftpServers: readonly string[];
+  readonly imPresenceServers: readonly string[];
+}
+
+export interface ClusterStatus {
+  readonly cluster: string;
+  readonly deployment: string;
+  readonly discovered: boolean;
+  readonly nodes: readonly CallControlNode[];
+}
+
+export interface UnifiedCm {
+  start(): void;
+  close(): void;
+  nodes(): readonly CallControlNode[];
+  sipZones(): readonly SipZone[];
+  allowList(): AllowList;
+  /** Every cluster of the deployment has given its list at least once. */
+  discovered(deployment: string): boolean;
+  checkPassword(deployment: string, credentials: Credentials): Promise<PasswordResult>;
+  homeOf(cluster: string): UserHome | undefined;
+  noteFailure(node: Pick<CallControlNode, 'name' | 'cluster'>, cause: string): void;
+  /** Calls `listener` after each change until the returned function is called. */
+  onChange(listener: () => void): () => void;
+  status(): readonly ClusterStatus[];
+}
+
+export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
+  const listeners = new Set<() => void>();
+  let world: World | undefined;
+  const around: ClusterSurroundings = {
+    ...options,
+    uds: createUdsClient(options.fetch),
+    onChange: () => {
+      world = undefined;
+      for (const listener of listeners) listener();
+    },
+  };
+  const uds = around.uds;
+  const clusters = options.clusters.map((cluster) => createCluster(cluster, around));
+  const current = (): World => (world ??= readWorld(clusters, options.rules));
+  const of = (deployment: string): Cluster[] =>
+    clusters.filter((cluster) => cluster.options.deployment === deployment);
+
+  return {
+    start: () => clusters.forEach((cluster) => cluster.start()),
+    close: () => clusters.forEach((cluster) => cluster.close()),
+    nodes: () => current().nodes,
+    sipZones: () => current().sipZones,
+    allowList: () => current().allowList,
+    discovered: (deployment) => of(deployment).every((cluster) => cluster.discovered()),
+    checkPassword: (deployment, credentials) => checkPassword(uds, of(deployment), credentials),
+    homeOf(name) {
+      const cluster = clusters.find((candidate) => candidate.options.name === name);
+      return cluster === undefined ? undefined : homeIn(cluster);
+    },
+    noteFailure(node, cause) {
+      clusters.find(({ options: { name } }) => name === node.cluster)?.noteFailure(node.name, cause);
+    },
+    onChange(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    status: () =>
+      clusters.map((cluster) => ({
+        cluster: cluster.options.name,
+        deployment: cluster.options.deployment,
+        discovered: cluster.discovered(),
+        nodes: cluster.nodes(),
+      })),
+  };
+}
+
+interface World {
+  readonly nodes: readonly CallControlNode[];
+  readonly sipZones: readonly SipZone[];
+  readonly allowList: AllowList;
+}
+
+function readWorld(clusters: readonly Cluster[], rules: readonly AllowRule[]): World {
+  const nodes = clusters.flatMap((cluster) => cluster.nodes());
+  const builtIn = clusters.flatMap(({ options: { name, deployment, ports } }) =>
+    builtInRules(name, deployment, ports),
+  );
+  return {
+    nodes,
+    sipZones: clusters.flatMap((cluster) =>
+      cluster.nodes().flatMap((node) => sipZonesOf(node, cluster.options.sip)),
+    ),
+    allowList: compileAllowList([...rules, ...builtIn], nodes),
+  };
+}
+
+type Uds = ClusterSurroundings['uds'];
+
+/**
+ * Finds the user's home cluster, then opens the user's devices there with the password. A user whom nobody knows is
+ * asked for all the same, so that the time of the answer does not tell who exists.
+ */
+async function checkPassword(
+  uds: Uds,
+  clusters: readonly Cluster[],
+  credentials: Credentials,
+): Promise<PasswordResult> {
+  const first = clusters[0];
+  if (first === undefined) return { kind: 'no-home-cluster' };
+  const home = await findHome(uds, clusters, credentials.user);
+  const cluster = 'cluster' in home ? home.cluster : first;
+  const preferred = 'cluster' in home ? home.host : undefined;
+  const answer =
+    'kind' in home && home.kind === 'unreachable'
+      ? home
+      : await cluster.ask((service) => uds.devices(service, credentials), preferred);
+  return 'cluster' in home ? passwordResult(answer, credentials, home.cluster) : home;
+}
+
+type Home =
+  | { readonly cluster: Cluster; readonly host: string }
+  | { readonly kind: 'unknown-user' }
+  | { readonly kind: 'no-home-cluster' }
+  | { readonly kind: 'unreachable'; readonly cause: string };
+
+async function findHome(uds: Uds, clusters: readonly Cluster[], user: string): Promise<Home> {
+  let unreachable: Home | undefined;
+  for (const cluster of clusters) {
+    const result = await cluster.ask((service) => uds.clusterUser(service, user));
+    if (result.kind === 'unreachable') unreachable ??= result;
+    if (result.kind !== 'ok' || !result.value.found) continue;
+    const host = result.value.homeHost;
+    const home =
+      host === undefined ? undefined : clusters.find((candidate) => nodeNamed(candidate, host) !== undefined);
+    if (home === undefined || host === undefined) return { kind: 'no-home-cluster' };
+    return { cluster: home, host: nodeNamed(home, host) ?? host };
+  }
+  // A cluster that could not be asked may be the one that knows the user: that is no "unknown".
+  return unreachable ?? { kind: 'unknown-user' };
+}
+
+/** The node a cluster calls `host`; it may leave the domain out. */
+function nodeNamed(cluster: Cluster, host: string): string | undefined {
+  const nodes = cluster.nodes();
+  const exact = nodes.find((node) => node.aliases.includes(host));
+  const short = host.includes('.') ? undefined : nodes.find((node) => node.name.split('.')[0] === host);
+  return (exact ?? short)?.name;
+}
+
+function passwordResult(answer: UdsResult<unknown>, credentials: Credentials, home: Cluster): PasswordResult {
+  switch (answer.kind) {
+    case 'ok':
+      return { kind: 'ok', account: { user: foldUser(credentials.user), homeCluster: home.options.name } };
+    case 'not-found':
+      return { kind: 'unknown-user' };
+    case 'refused':
+      return { kind: 'not-permitted', cause: answer.cause };
+    default:
+      return answer;
+  }
+}
+
+function homeIn(cluster: Cluster): UserHome | undefined {
+  const nodes = cluster.nodes();
+  const { options } = cluster;
+  const uds = nodes.filter(
+    (node) => node.kinds.includes('unified-cm') && (node.discovered || !cluster.discovered()),
+  );
+  const node = uds.find(({ reach }) => reach.state === 'up') ?? uds[0];
+  if (node === undefined) return undefined;
+  const named = (kind: 'tftp' | 'im-presence'): string[] =>
+    nodes.filter(({ kinds }) => kinds.includes(kind)).map(({ name }) => name);
+  const tftp = options.tftp.length > 0 ? options.tftp : uds.map(({ name }) => name);
+  return {
+    cluster: options.name,
+    node: node.name,
+    udsServers: uds.map(({ name }) => name),
+    udsPort: options.ports.web,
+    tftpServers: tftp.slice(0, 2),
+    imPresenceServers: named('im-presence'),
+  };
+}
