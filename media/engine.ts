@@ -1,0 +1,192 @@
+// The packet engine's interface: JavaScript declares sockets, links, crypto contexts and flows; packets never
+// reach it. What it hears are events (rare, bounded in rate), what it reads are counters.
+// A flow is one direction: packets of one input go through unprotect and protect to an output. Implemented by
+// portable-engine/ on node:dgram and made for a native twin: everything here is numbers, strings and buffers.
+import type { TransportAddress } from '../turn/index.ts';
+import type { MasterKey } from './srtp-keys.ts';
+import type { SuiteName } from './srtp-suites.ts';
+import type { SourceState } from './srtp.ts';
+
+/** Handles are positive and never used twice in one engine. */
+export type PortId = number;
+export type LinkId = number;
+export type CryptoId = number;
+export type FlowId = number;
+
+/**
+ * ChannelData header on a link (RFC 8656 §12.4): | channel | bytes that follow |. Channels 0x4000 to 0xFFFF, so
+ * that the first two bits tell a channel from STUN; UDP needs no padding.
+ */
+export const CHANNEL_HEADER_BYTES = 4;
+export const FIRST_CHANNEL = 0x4000;
+export const LAST_CHANNEL = 0xffff;
+/** In front of a packet on a probe channel: the engine's token for the source, which hides its address. */
+export const TOKEN_BYTES = 4;
+
+/** Which sources a port flow takes packets from. */
+export type Accept =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'exact'; readonly source: TransportAddress }
+  /** Any port of one address; each change of port is an event. */
+  | { readonly kind: 'address'; readonly address: string };
+
+/** Where packets enter a flow. One flow per port and one per channel. */
+export type FlowInput =
+  | { readonly kind: 'port'; readonly port: PortId; readonly accept: Accept }
+  | { readonly kind: 'channel'; readonly link: LinkId; readonly channel: number; readonly tokened: boolean };
+
+/** Where packets leave. A channel output is dropped while its link has no remote. */
+export type FlowOutput =
+  | { readonly kind: 'port'; readonly port: PortId; readonly remote: TransportAddress }
+  | { readonly kind: 'channel'; readonly link: LinkId; readonly channel: number };
+
+/** What becomes of packets from sources that `accept` does not name: a trickle goes out with a source token. */
+export interface Probe {
+  readonly link: LinkId;
+  readonly channel: number;
+  /** Sources remembered at once; the one heard of longest ago gives way. */
+  readonly maxSources: number;
+  readonly packetsPerSecond: number;
+}
+
+export interface FlowSpec {
+  readonly input: FlowInput;
+  /** `rtp`: RTP and RTCP by RFC 5761, all else dropped. `opaque`: bytes that nobody reads, no crypto. */
+  readonly content: 'rtp' | 'opaque';
+  readonly probe?: Probe | undefined;
+  /** Contexts tried in order, so that both keys work while a peer changes them. Empty: packets are not opened. */
+  readonly unprotect: readonly CryptoId[];
+  readonly protect?: CryptoId | undefined;
+  /** RTP (and opaque) packets go to `rtp`, RTCP to `rtcp`: this is where muxed and separate ports are joined. */
+  readonly rtp?: FlowOutput | undefined;
+  readonly rtcp?: FlowOutput | undefined;
+  /** An `idle` event after this long without a packet that passed. 0: never. */
+  readonly idleAfterMs: number;
+}
+
+/** Why a packet of a flow was dropped. */
+export type FlowDrop =
+  | 'foreign-source'
+  | 'probe-rate'
+  | 'short'
+  | 'not-rtp'
+  | 'bad-tag'
+  | 'replay'
+  | 'source-limit'
+  | 'key-exhausted'
+  | 'no-destination'
+  | 'send-failed';
+
+export interface FlowCounters {
+  /** Packets and bytes that came in from an accepted source. */
+  readonly packetsIn: number;
+  readonly bytesIn: number;
+  readonly packetsOut: number;
+  readonly probed: number;
+  readonly drops: Readonly<Record<FlowDrop, number>>;
+}
+
+export interface LinkCounters {
+  readonly packetsIn: number;
+  readonly packetsOut: number;
+  readonly unknownChannel: number;
+  readonly malformed: number;
+}
+
+/** What JavaScript is told. Each kind is bounded: once per change, or once per second per flow. */
+export type EngineEvent =
+  /** A tokened packet's tag was right and it was the newest of its stream. Once per token and flow. */
+  | { readonly type: 'proven'; readonly flow: FlowId; readonly token: number }
+  /** A port flow that accepts any port of an address took a packet from a new port. */
+  | { readonly type: 'source'; readonly flow: FlowId; readonly source: TransportAddress }
+  | { readonly type: 'bad-tags'; readonly flow: FlowId; readonly packets: number }
+  | { readonly type: 'idle'; readonly flow: FlowId }
+  | { readonly type: 'active'; readonly flow: FlowId }
+  /** A STUN message on a trunk port, from whatever source. `link` when the source is a link's remote. */
+  | {
+      readonly type: 'stun';
+      readonly port: PortId;
+      readonly source: TransportAddress;
+      readonly bytes: Buffer;
+    }
+  | { readonly type: 'port-failed'; readonly port: PortId; readonly code: string };
+
+export interface CryptoSpec {
+  readonly direction: 'protect' | 'unprotect';
+  readonly suite: SuiteName;
+  readonly master: MasterKey;
+  readonly states?: readonly SourceState[];
+}
+
+export interface PortSpec {
+  readonly bind: TransportAddress;
+  /** `media`: one flow. `trunk`: carries links, told apart by their remote address, and STUN. */
+  readonly use: 'media' | 'trunk';
+}
+
+/** Errors of the control path. */
+export type EngineErrorCode =
+  | 'address-in-use'
+  | 'bind-failed'
+  | 'unknown-handle'
+  | 'input-taken'
+  | 'full'
+  | 'closed';
+
+export class EngineError extends Error {
+  readonly code: EngineErrorCode;
+  constructor(code: EngineErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EngineError';
+    this.code = code;
+  }
+}
+
+export interface MediaEngine {
+  readonly kind: 'portable' | 'native';
+
+  /** Binds a UDP socket. Rejects EngineError `address-in-use`, `bind-failed`, `full`, `closed`. */
+  openPort(spec: PortSpec): Promise<{ readonly id: PortId; readonly bound: TransportAddress }>;
+  /** Closes a socket at once; its flow must have been removed. Unknown handles are ignored. */
+  closePort(port: PortId): void;
+  /** Sends one STUN message from a trunk port. */
+  sendStun(port: PortId, bytes: Buffer, to: TransportAddress): void;
+
+  /** A link is one remote 5-tuple on a trunk port. `remote` undefined: nothing in, nothing out. */
+  addLink(port: PortId, remote: TransportAddress | undefined): LinkId;
+  /** The remote was proven at a new address, or lost. */
+  setLinkRemote(link: LinkId, remote: TransportAddress | undefined): void;
+  removeLink(link: LinkId): void;
+  linkCounters(link: LinkId): LinkCounters;
+
+  addCrypto(spec: CryptoSpec): CryptoId;
+  removeCrypto(crypto: CryptoId): void;
+  cryptoStates(crypto: CryptoId): SourceState[];
+
+  /** Starts a flow. Throws EngineError `input-taken`, `unknown-handle`, `full`. */
+  addFlow(spec: FlowSpec): FlowId;
+  /** Replaces what is named; the input's port or channel stays. Counters and pending sources stay. */
+  changeFlow(flow: FlowId, change: FlowChange): void;
+  removeFlow(flow: FlowId): void;
+  counters(flow: FlowId): FlowCounters;
+  /** Address behind a probe token, while the engine remembers it. */
+  tokenSource(flow: FlowId, token: number): TransportAddress | undefined;
+
+  /** Handles in use: what a leak test reads. */
+  sizes(): {
+    readonly ports: number;
+    readonly links: number;
+    readonly crypto: number;
+    readonly flows: number;
+  };
+  close(): Promise<void>;
+}
+
+/** What can change while a flow runs. A key given as undefined removes it. */
+export interface FlowChange {
+  readonly accept?: Accept;
+  readonly unprotect?: readonly CryptoId[];
+  readonly protect?: CryptoId | undefined;
+  readonly rtp?: FlowOutput | undefined;
+  readonly rtcp?: FlowOutput | undefined;
+}

@@ -1,0 +1,219 @@
+// The packet path of the portable engine: one flow, one direction, from input to output in one call.
+// take → kind (RFC 5761) → unprotect → protect → send; each step drops and counts by name.
+// Trusts no source: what `accept` does not name can at most become a probe.
+import type { TransportAddress } from '../../turn/index.ts';
+import {
+  CHANNEL_HEADER_BYTES,
+  TOKEN_BYTES,
+  type Accept,
+  type FlowCounters,
+  type FlowDrop,
+  type FlowSpec,
+} from '../engine.ts';
+import { packetKind } from '../packet.ts';
+import type { SrtpReceiver, SrtpSender, Unprotected } from '../srtp.ts';
+import type { Link } from './link.ts';
+import type { ProbeTable } from './probe-table.ts';
+import type { UdpPort } from './udp-port.ts';
+
+/** An output with its handles looked up. */
+export type Output =
+  | { readonly kind: 'port'; readonly port: UdpPort; readonly remote: TransportAddress }
+  | { readonly kind: 'channel'; readonly link: Link; readonly channel: number };
+
+/** A flow's parts with their handles looked up; the engine replaces them when the flow changes. */
+export interface FlowParts {
+  accept: Accept;
+  unprotect: readonly SrtpReceiver[];
+  protect: SrtpSender | undefined;
+  rtp: Output | undefined;
+  rtcp: Output | undefined;
+  readonly probe: { readonly link: Link; readonly channel: number; readonly table: ProbeTable } | undefined;
+}
+
+/** What a flow tells the engine; the engine adds the flow's handle and bounds the rate. */
+export interface FlowWatcher {
+  proven(token: number, now: number): void;
+  /** False when it is too soon to tell: the flow asks again with the next packet. */
+  newSource(source: TransportAddress, now: number): boolean;
+  resumed(): void;
+}
+
+const DROPS: readonly FlowDrop[] = [
+  'foreign-source',
+  'probe-rate',
+  'short',
+  'not-rtp',
+  'bad-tag',
+  'replay',
+  'source-limit',
+  'key-exhausted',
+  'no-destination',
+  'send-failed',
+];
+
+export class Flow {
+  readonly parts: FlowParts;
+  readonly spec: FlowSpec;
+  /** When the last packet passed; the engine's sweep compares it with the clock. */
+  passedAt: number;
+  idle = false;
+  readonly #watcher: FlowWatcher;
+  readonly #now: () => number;
+  readonly #drops = Object.fromEntries(DROPS.map((reason) => [reason, 0])) as Record<FlowDrop, number>;
+  readonly #counts = { packetsIn: 0, bytesIn: 0, packetsOut: 0, probed: 0 };
+  #source: TransportAddress | undefined;
+
+  constructor(spec: FlowSpec, parts: FlowParts, watcher: FlowWatcher, now: () => number) {
+    this.spec = spec;
+    this.parts = parts;
+    this.#watcher = watcher;
+    this.#now = now;
+    this.passedAt = now();
+  }
+
+  counters(): FlowCounters {
+    return { ...this.#counts, drops: { ...this.#drops } };
+  }
+
+  get badTags(): number {
+    return this.#drops['bad-tag'];
+  }
+
+  /** A datagram of a media port. */
+  fromPort(packet: Buffer, address: string, port: number): void {
+    const { accept } = this.parts;
+    if (accept.kind === 'exact' && accept.source.port === port && accept.source.address === address) {
+      this.#take(packet, undefined);
+    } else if (accept.kind === 'address' && accept.address === address) {
+      this.#noteSource(address, port);
+      this.#take(packet, undefined);
+    } else {
+      this.#refuse(packet, address, port);
+    }
+  }
+
+  /** A packet of a channel, its header already off. */
+  fromChannel(packet: Buffer): void {
+    if (this.spec.input.kind !== 'channel' || !this.spec.input.tokened) {
+      this.#take(packet, undefined);
+    } else if (packet.length < TOKEN_BYTES) {
+      this.#drops.short += 1;
+    } else {
+      this.#take(packet.subarray(TOKEN_BYTES), packet.readUInt32BE(0));
+    }
+  }
+
+  #noteSource(address: string, port: number): void {
+    if (this.#source?.port === port && this.#source.address === address) return;
+    const source = { address, port };
+    if (this.#watcher.newSource(source, this.#now())) this.#source = source;
+  }
+
+  #refuse(packet: Buffer, address: string, port: number): void {
+    const { probe } = this.parts;
+    const kind = this.spec.content === 'rtp' ? packetKind(packet) : 'rtp';
+    if (kind === 'short' || kind === 'other') {
+      this.#drops[kind === 'short' ? 'short' : 'not-rtp'] += 1;
+    } else if (probe === undefined) {
+      this.#drops['foreign-source'] += 1;
+    } else {
+      const token = probe.table.admit(address, port, this.#now());
+      if (token === undefined) this.#drops['probe-rate'] += 1;
+      else this.#sendProbe(probe, token, packet);
+    }
+  }
+
+  #sendProbe(probe: NonNullable<FlowParts['probe']>, token: number, packet: Buffer): void {
+    const framed = Buffer.allocUnsafe(CHANNEL_HEADER_BYTES + TOKEN_BYTES + packet.length);
+    framed.writeUInt32BE(token, CHANNEL_HEADER_BYTES);
+    framed.set(packet, CHANNEL_HEADER_BYTES + TOKEN_BYTES);
+    if (probe.link.send(framed, probe.channel)) this.#counts.probed += 1;
+    else this.#drops['no-destination'] += 1;
+  }
+
+  #take(packet: Buffer, token: number | undefined): void {
+    this.#counts.packetsIn += 1;
+    this.#counts.bytesIn += packet.length;
+    if (this.spec.content === 'opaque') {
+      this.#pass();
+      this.#forward(packet, this.parts.rtp);
+      return;
+    }
+    const kind = packetKind(packet);
+    if (kind === 'short' || kind === 'other') this.#drops[kind === 'short' ? 'short' : 'not-rtp'] += 1;
+    else this.#transform(packet, kind, token);
+  }
+
+  #transform(packet: Buffer, kind: 'rtp' | 'rtcp', token: number | undefined): void {
+    const opened = this.#unprotect(packet, kind);
+    if (typeof opened === 'string') {
+      this.#drops[opened] += 1;
+      return;
+    }
+    this.#pass();
+    if (token !== undefined && opened.newest) this.#watcher.proven(token, this.passedAt);
+    const output = kind === 'rtp' ? this.parts.rtp : this.parts.rtcp;
+    if (this.parts.protect === undefined) this.#forward(opened.packet, output);
+    else this.#forwardProtected(this.parts.protect, opened.packet, kind, output);
+  }
+
+  /** Tries each context; the reason of the first one stands, because later ones hold keys on their way out. */
+  #unprotect(packet: Buffer, kind: 'rtp' | 'rtcp'): Unprotected | FlowDrop {
+    const { unprotect } = this.parts;
+    if (unprotect.length === 0) return { packet, newest: false };
+    let reason: FlowDrop | undefined;
+    for (const receiver of unprotect) {
+      const opened = kind === 'rtp' ? receiver.unprotectRtp(packet) : receiver.unprotectRtcp(packet);
+      if (typeof opened !== 'string') return opened;
+      reason ??= opened;
+    }
+    return reason ?? 'bad-tag';
+  }
+
+  #forwardProtected(
+    sender: SrtpSender,
+    packet: Buffer,
+    kind: 'rtp' | 'rtcp',
+    output: Output | undefined,
+  ): void {
+    if (output === undefined) {
+      this.#drops['no-destination'] += 1;
+      return;
+    }
+    const headroom = output.kind === 'channel' ? CHANNEL_HEADER_BYTES : 0;
+    const sealed =
+      kind === 'rtp' ? sender.protectRtp(packet, headroom) : sender.protectRtcp(packet, headroom);
+    if (typeof sealed === 'string') this.#drops[sealed] += 1;
+    else this.#send(sealed, output);
+  }
+
+  #forward(packet: Buffer, output: Output | undefined): void {
+    if (output === undefined) {
+      this.#drops['no-destination'] += 1;
+    } else if (output.kind === 'port') {
+      this.#send(packet, output);
+    } else {
+      const framed = Buffer.allocUnsafe(CHANNEL_HEADER_BYTES + packet.length);
+      framed.set(packet, CHANNEL_HEADER_BYTES);
+      this.#send(framed, output);
+    }
+  }
+
+  /** For a channel the first four bytes of `bytes` are free for the header. */
+  #send(bytes: Buffer, output: Output): void {
+    const sent =
+      output.kind === 'port'
+        ? output.port.send(bytes, output.remote)
+        : output.link.send(bytes, output.channel);
+    if (sent) this.#counts.packetsOut += 1;
+    else this.#drops['no-destination'] += 1;
+  }
+
+  #pass(): void {
+    this.passedAt = this.#now();
+    if (!this.idle) return;
+    this.idle = false;
+    this.#watcher.resumed();
+  }
+}

@@ -1,0 +1,60 @@
+// Replay protection by packet index: RFC 3711 §3.3.2. A ring of bits, cleared word by word as the top advances.
+// Bounded: 32 bytes. `check` changes nothing, so that only an authenticated packet is ever recorded.
+
+/** Packets more than this many behind the newest are refused; RFC 3711 asks for at least 64. */
+export const REPLAY_WINDOW_PACKETS = 128;
+
+const WORDS = 8; // twice the window, so that clearing whole words never touches live bits
+const RING_BITS = WORDS * 32;
+
+export class ReplayWindow {
+  #highest: number;
+  readonly #bits = new Uint32Array(WORDS);
+
+  /** `highest` is the newest index already used: it and all before it count as seen. -1 for a fresh window. */
+  constructor(highest = -1) {
+    this.#highest = highest;
+    if (highest >= 0) this.#bits.fill(0xffffffff);
+    if (highest >= 0) this.#clearAbove(highest);
+  }
+
+  get highest(): number {
+    return this.#highest;
+  }
+
+  /** Is this index new? `old` means behind the window, where nobody can tell. */
+  check(index: number): 'new' | 'seen' | 'old' {
+    if (index > this.#highest) return 'new';
+    if (index <= this.#highest - REPLAY_WINDOW_PACKETS) return 'old';
+    return (this.#bits[wordOf(index)]! & bitOf(index)) === 0 ? 'new' : 'seen';
+  }
+
+  /** Records an index that `check` called new. Returns whether it is the newest so far. */
+  record(index: number): boolean {
+    const newest = index > this.#highest;
+    if (newest) this.#advance(index);
+    this.#bits[wordOf(index)]! |= bitOf(index);
+    return newest;
+  }
+
+  #advance(index: number): void {
+    const from = Math.floor(this.#highest / 32);
+    const steps = Math.min(Math.floor(index / 32) - from, WORDS);
+    for (let step = 1; step <= steps; step++) this.#bits[(((from + step) % WORDS) + WORDS) % WORDS] = 0;
+    this.#highest = index;
+  }
+
+  /** After a restore only the bits up to `highest` may be set in its own word. */
+  #clearAbove(highest: number): void {
+    const used = (highest % 32) + 1;
+    this.#bits[wordOf(highest)] = used === 32 ? 0xffffffff : (2 ** used - 1) >>> 0;
+  }
+}
+
+function wordOf(index: number): number {
+  return Math.floor((index % RING_BITS) / 32);
+}
+
+function bitOf(index: number): number {
+  return (1 << (index % 32)) >>> 0;
+}
