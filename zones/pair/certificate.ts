@@ -91,12 +91,11 @@ export async function issueIdentity(
 
 async function toolkit() {
   const [pkijs, asn1js] = await Promise.all([import('pkijs'), import('asn1js')]);
-  pkijs.setEngine('node', new pkijs.CryptoEngine({ name: 'node', crypto: webcrypto as unknown as Crypto }));
+  pkijs.setEngine('node', new pkijs.CryptoEngine({ name: 'node', crypto: webcrypto }));
   return { pkijs, asn1js };
 }
 
 type Toolkit = Awaited<ReturnType<typeof toolkit>>;
-type Crypto = NonNullable<ConstructorParameters<Toolkit['pkijs']['CryptoEngine']>[0]>['crypto'];
 
 async function blankCertificate(
   issuer: string,

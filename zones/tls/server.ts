@@ -1,0 +1,128 @@
+// Edge's end of the SIP link on 7001: mutual TLS 1.3, one live connection per core, the newest wins. Hands over
+// sockets on which nothing but a pinned core can speak.
+// Bounds: admission (strangers in all, per address, per second), a deadline for the handshake (T-142).
+import { type AddressInfo, type Server as NetServer, type Socket, createServer } from 'node:net';
+import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
+import type { Admission } from '../admission.ts';
+import type { Count, LinkLog } from '../peer.ts';
+import type { TraversalZone } from '../zone-file.ts';
+import { checkPeer } from './peer-check.ts';
+import { tlsContext } from './profile.ts';
+import { printVerdict } from './verdict.ts';
+
+export interface SipServerOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly zone: TraversalZone;
+  readonly handshakeTimeoutMs: number;
+  readonly admission: Admission;
+  readonly log: LinkLog;
+  readonly count: Count;
+  /** A pinned core is connected; an older connection of the same core has been ended. */
+  readonly onLink: (socket: TLSSocket, core: string) => void;
+  /** A core's connection ended, and no newer one has taken its place. */
+  readonly onGone: (core: string, words: string) => void;
+}
+
+export class SipServer {
+  readonly #options: SipServerOptions;
+  readonly #tls: TlsServer;
+  readonly #tcp: NetServer;
+  readonly #sockets = new Set<Socket>();
+  /** What frees the place at the door, by the peer's address and port. */
+  readonly #places = new Map<string, () => void>();
+  readonly #live = new Map<string, TLSSocket>();
+  readonly #wanted: readonly string[];
+
+  constructor(options: SipServerOptions) {
+    this.#options = options;
+    this.#wanted = options.zone.cores.map((core) => core.name);
+    this.#tls = createTlsServer({
+      ...tlsContext(options.zone),
+      requestCert: true,
+      rejectUnauthorized: false, // judged in #judge, where the refusal gets its words
+      handshakeTimeout: options.handshakeTimeoutMs,
+    });
+    this.#tls.on('secureConnection', (socket) => this.#judge(socket));
+    this.#tls.on('tlsClientError', (error, socket) => {
+      options.count('sip-link-refused', 'handshake');
+      options.log.debug({ from: socket.remoteAddress, err: error }, 'TLS handshake on the SIP link failed');
+      socket.destroy();
+    });
+    this.#tcp = createServer({ noDelay: true }, (socket) => this.#accept(socket));
+  }
+
+  listen(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#tcp.once('error', reject);
+      this.#tcp.listen(this.#options.port, this.#options.host, () => {
+        this.#tcp.off('error', reject);
+        this.#tcp.on('error', (error) => this.#options.log.error({ err: error }, 'SIP link listener failed'));
+        resolve();
+      });
+    });
+  }
+
+  get port(): number {
+    return (this.#tcp.address() as AddressInfo | null)?.port ?? 0;
+  }
+
+  close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy();
+    return new Promise((resolve) => {
+      this.#tcp.close(() => resolve());
+    });
+  }
+
+  #accept(socket: Socket): void {
+    socket.on('error', () => undefined);
+    const place = this.#options.admission.admit(socket.remoteAddress ?? '');
+    if (!place.ok) {
+      this.#options.count('sip-link-refused', place.reason);
+      socket.destroy();
+      return;
+    }
+    this.#sockets.add(socket);
+    const from = endpoint(socket);
+    this.#places.set(from, () => place.release());
+    socket.once('close', () => {
+      this.#sockets.delete(socket);
+      this.#leaveDoor(from);
+    });
+    this.#tls.emit('connection', socket);
+  }
+
+  #judge(socket: TLSSocket): void {
+    socket.on('error', () => undefined);
+    const check = checkPeer(socket, this.#wanted);
+    if (!check.ok) {
+      this.#options.count('sip-link-refused', check.refusal);
+      this.#options.log.warn({ from: socket.remoteAddress, words: check.words }, 'SIP link refused');
+      socket.end(printVerdict(check.refusal), () => socket.destroy());
+      return;
+    }
+    this.#admit(socket, check.name);
+  }
+
+  #leaveDoor(from: string): void {
+    this.#places.get(from)?.();
+    this.#places.delete(from);
+  }
+
+  #admit(socket: TLSSocket, core: string): void {
+    this.#leaveDoor(endpoint(socket));
+    this.#live.get(core)?.destroy();
+    this.#live.set(core, socket);
+    socket.once('close', () => {
+      if (this.#live.get(core) !== socket) return;
+      this.#live.delete(core);
+      this.#options.onGone(core, 'the connection ended');
+    });
+    socket.write(printVerdict(undefined));
+    this.#options.onLink(socket, core);
+  }
+}
+
+function endpoint(socket: Socket): string {
+  return `${socket.remoteAddress} ${socket.remotePort}`;
+}

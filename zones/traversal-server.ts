@@ -1,0 +1,157 @@
+// Edge's half of a traversal zone: listens for the zone's cores on 2222 (SSH: web requests and control) and 7001
+// (SIP), and knows which of them are there. It dials nobody.
+import { Admission, type AdmissionOptions } from './admission.ts';
+import { ControlStream } from './control/channel.ts';
+import { type LinkOptions, controlOptions } from './link-options.ts';
+import type { ControlChannel, CorePeer, PeerIdentity, TraversalServer } from './peer.ts';
+import { type EdgeSshLink, SshServer } from './ssh/server.ts';
+import { nativeBindingLoaded } from './ssh/ssh2-internals.ts';
+import { SipServer } from './tls/server.ts';
+import { StatusBoard } from './zone-status.ts';
+
+export interface TraversalServerOptions extends LinkOptions {
+  /** Address of the edge's inner network card. */
+  readonly host: string;
+  readonly sshPort: number;
+  readonly sipPort: number;
+  readonly admission: AdmissionOptions;
+  /** Bytes a peer may send before it has logged in on SSH. */
+  readonly maxStrangerBytes: number;
+  /** New SSH keys after this many bytes or this long. */
+  readonly rekeyBytes: number;
+  readonly rekeyIntervalMs: number;
+}
+
+/** Builds edge's half; nothing listens before `listen()`. */
+export function createTraversalServer(options: TraversalServerOptions): TraversalServer {
+  return new EdgeLinks(options);
+}
+
+const WAITING = 'this core has not connected yet';
+
+class EdgeLinks implements TraversalServer {
+  readonly #options: TraversalServerOptions;
+  readonly #board: StatusBoard;
+  readonly #ssh: SshServer;
+  readonly #sip: SipServer;
+  readonly #live = new Map<string, { link: EdgeSshLink; peer: CorePeer }>();
+
+  constructor(options: TraversalServerOptions) {
+    const { zone, timing, limits, clock, log, count } = options;
+    this.#options = options;
+    const names = zone.cores.map((core) => core.name);
+    this.#board = new StatusBoard(zone, names, WAITING, options.status, clock, log);
+    this.#ssh = new SshServer({
+      host: options.host,
+      port: options.sshPort,
+      hostKey: zone.identity.sshKey,
+      cores: zone.cores,
+      loginGraceMs: timing.loginTimeoutMs,
+      maxStrangerBytes: options.maxStrangerBytes,
+      rekeyBytes: options.rekeyBytes,
+      rekeyIntervalMs: options.rekeyIntervalMs,
+      answerTimeoutMs: timing.requestTimeoutMs,
+      channels: limits.channels,
+      watch: { deadAfterMs: timing.deadAfterMs, maxQueuedBytes: limits.maxQueuedBytes, clock },
+      admission: new Admission(options.admission, clock),
+      clock,
+      log,
+      count,
+      onLink: (link) => this.#sshUp(link),
+    });
+    this.#sip = new SipServer({
+      host: options.host,
+      port: options.sipPort,
+      zone,
+      handshakeTimeoutMs: timing.loginTimeoutMs,
+      admission: new Admission(options.admission, clock),
+      log,
+      count,
+      onLink: (socket, core) => {
+        this.#board.set(core, 'sip', 'up', '');
+        options.onSip(socket, this.#identity(core));
+      },
+      onGone: (core, words) => this.#board.set(core, 'sip', 'down', words),
+    });
+  }
+
+  async listen(): Promise<void> {
+    try {
+      await Promise.all([this.#ssh.listen(), this.#sip.listen()]);
+    } catch (error) {
+      await this.close('could not listen');
+      throw error;
+    }
+    const native = nativeBindingLoaded();
+    const fields = { ...this.addresses(), zone: this.#options.zone.name, sshNativeBinding: native };
+    if (native) this.#options.log.info(fields, 'listening for the cores of the zone');
+    else
+      this.#options.log.warn(
+        fields,
+        'listening for the cores of the zone; ssh2 runs without its compiled binding, at a third of the speed',
+      );
+  }
+
+  async close(reason: string): Promise<void> {
+    for (const { link } of this.#live.values()) link.close(reason);
+    await Promise.all([this.#ssh.close(), this.#sip.close()]);
+  }
+
+  cores(): readonly CorePeer[] {
+    return [...this.#live.values()].map(({ peer }) => peer);
+  }
+
+  status(): ReturnType<TraversalServer['status']> {
+    return this.#board.all();
+  }
+
+  reportMedia(peerName: string, status: { state: 'up' | 'down' | 'connecting'; cause: string }): void {
+    this.#board.set(peerName, 'media', status.state, status.cause);
+  }
+
+  addresses(): { ssh: number; sip: number } {
+    return { ssh: this.#ssh.port, sip: this.#sip.port };
+  }
+
+  /** A core logged in; it counts as present once its hello has been read. */
+  #sshUp(link: EdgeSshLink): void {
+    const identity = this.#identity(link.core);
+    const control: ControlStream = new ControlStream(link.control, identity, controlOptions(this.#options), {
+      onReady: (hello) => {
+        this.#board.setHello(link.core, hello.configHash);
+        this.#present(link, identity, control);
+      },
+      onMeasured: (rttMs, skewMs) => this.#board.setMeasured(link.core, rttMs, skewMs),
+      onBroken: (words) => link.close(words),
+    });
+    void link.closed.then((words) => {
+      control.linkClosed();
+      this.#gone(link, words);
+    });
+  }
+
+  #present(link: EdgeSshLink, identity: PeerIdentity, control: ControlChannel): void {
+    const older = this.#live.get(link.core);
+    if (older) this.#absent(older.link, 'replaced by a newer connection of the same core');
+    this.#live.set(link.core, { link, peer: { identity, control, openHttp: () => link.openHttp() } });
+    older?.link.close('replaced by a newer connection of the same core');
+    this.#board.set(link.core, 'https', 'up', '');
+    this.#options.onPeerUp(identity);
+  }
+
+  #gone(link: EdgeSshLink, words: string): void {
+    if (this.#live.get(link.core)?.link === link) this.#absent(link, words);
+    else if (!this.#live.has(link.core)) this.#board.set(link.core, 'https', 'down', words);
+  }
+
+  #absent(link: EdgeSshLink, words: string): void {
+    this.#live.delete(link.core);
+    this.#board.forget(link.core);
+    this.#board.set(link.core, 'https', 'down', words);
+    this.#options.onPeerDown(this.#identity(link.core), words);
+  }
+
+  #identity(name: string): PeerIdentity {
+    return { name, zone: this.#options.zone.name, zoneId: this.#options.zone.id };
+  }
+}

@@ -1,0 +1,135 @@
+// How the links to each peer stand, in words. Every change of a plane's state is logged once here and nowhere else;
+// a link that keeps failing for the same reason stays silent after the first line.
+import { X509Certificate } from 'node:crypto';
+import type { Clock } from './clock.ts';
+import { skewWords } from './control/hello.ts';
+import type { LinkLog, Plane, PlaneStatus, ZoneStatus } from './peer.ts';
+import type { TraversalZone } from './zone-file.ts';
+
+export interface StatusOptions {
+  /** Clock difference above which status warns. */
+  readonly clockWarnMs: number;
+  /** Days before the end of our certificate at which status begins to warn. */
+  readonly expiryWarnDays: number;
+  /** Compared with what the peer says in its hello. */
+  readonly configHash: string;
+}
+
+interface PeerState {
+  readonly planes: Record<Plane, PlaneStatus>;
+  rttMs: number | undefined;
+  clockSkewMs: number | undefined;
+  configHash: string | undefined;
+  warned: string;
+}
+
+const DAY_MS = 86_400_000;
+
+export class StatusBoard {
+  readonly #zone: TraversalZone;
+  readonly #options: StatusOptions;
+  readonly #clock: Clock;
+  readonly #log: LinkLog;
+  readonly #peers = new Map<string, PeerState>();
+  readonly #certificateEnds: number;
+
+  /** `unborn` is what each plane says before its first connection. */
+  constructor(
+    zone: TraversalZone,
+    peers: readonly string[],
+    unborn: string,
+    options: StatusOptions,
+    clock: Clock,
+    log: LinkLog,
+  ) {
+    this.#zone = zone;
+    this.#options = options;
+    this.#clock = clock;
+    this.#log = log;
+    this.#certificateEnds = new X509Certificate(zone.identity.certificate).validToDate.getTime();
+    const since = clock.wall();
+    const born = (): PlaneStatus => ({ state: 'down', cause: unborn, since });
+    for (const peer of peers) this.#peers.set(peer, newPeer({ https: born(), sip: born(), media: born() }));
+  }
+
+  /** Records a plane's state. `since` moves and a line is logged only when the state or, while down, the cause changes. */
+  set(peer: string, plane: Plane, state: PlaneStatus['state'], cause: string): void {
+    const entry = this.#peers.get(peer);
+    if (!entry) return;
+    const before = entry.planes[plane];
+    if (state === 'connecting' && before.state !== 'up') return; // a retry is not news; the last cause stays visible
+    if (before.state === state && before.cause === cause) return;
+    const since = before.state === state ? before.since : this.#clock.wall();
+    entry.planes[plane] = { state, cause, since };
+    const fields = { zone: this.#zone.name, peer, plane, cause };
+    if (state === 'up') this.#log.info(fields, `${plane} link is up`);
+    else this.#log.warn(fields, `${plane} link is ${state}`);
+  }
+
+  setHello(peer: string, configHash: string): void {
+    const entry = this.#peers.get(peer);
+    if (entry) entry.configHash = configHash;
+    this.#warn(peer);
+  }
+
+  setMeasured(peer: string, rttMs: number, clockSkewMs: number): void {
+    const entry = this.#peers.get(peer);
+    if (!entry) return;
+    entry.rttMs = rttMs;
+    entry.clockSkewMs = clockSkewMs;
+    this.#warn(peer);
+  }
+
+  /** What was measured on a link that has ended is no longer known. */
+  forget(peer: string): void {
+    const entry = this.#peers.get(peer);
+    if (entry) Object.assign(entry, { rttMs: undefined, clockSkewMs: undefined, configHash: undefined });
+  }
+
+  all(): readonly ZoneStatus[] {
+    return [...this.#peers].map(([peer, entry]) => ({
+      zone: this.#zone.name,
+      zoneId: this.#zone.id,
+      peer,
+      planes: { ...entry.planes },
+      warnings: this.#warnings(entry),
+      rttMs: entry.rttMs,
+      clockSkewMs: entry.clockSkewMs,
+      peerConfigHash: entry.configHash,
+    }));
+  }
+
+  #warn(peer: string): void {
+    const entry = this.#peers.get(peer);
+    if (!entry) return;
+    // the digits of a skew wander; only a new kind of warning is news
+    const warnings = this.#warnings(entry);
+    const kinds = warnings.map((words) => words.replace(/\d+/g, '#')).join('; ');
+    if (kinds !== entry.warned && kinds !== '')
+      this.#log.warn({ peer, zone: this.#zone.name }, warnings.join('; '));
+    entry.warned = kinds;
+  }
+
+  #warnings(entry: PeerState): string[] {
+    const { clockWarnMs, configHash } = this.#options;
+    const skew = entry.clockSkewMs === undefined ? undefined : skewWords(entry.clockSkewMs, clockWarnMs);
+    const differs = entry.configHash !== undefined && entry.configHash !== configHash;
+    return [
+      skew,
+      differs ? 'the two sides run different zone configurations' : undefined,
+      this.#expiry(),
+    ].filter((words) => words !== undefined);
+  }
+
+  #expiry(): string | undefined {
+    const days = Math.floor((this.#certificateEnds - this.#clock.wall()) / DAY_MS);
+    if (days >= this.#options.expiryWarnDays) return undefined;
+    const name = this.#zone.self.name;
+    if (days < 0) return `the certificate of ${name} has expired: renew it with viaduct pair`;
+    return `the certificate of ${name} ends in ${days} days: renew it with viaduct pair`;
+  }
+}
+
+function newPeer(planes: Record<Plane, PlaneStatus>): PeerState {
+  return { planes, rttMs: undefined, clockSkewMs: undefined, configHash: undefined, warned: '' };
+}
