@@ -10,8 +10,11 @@ import { deny, type Deny } from './verdict.ts';
 /** What call control says about a name and password; `cause` is a sentence for the operator. */
 export type PasswordResult =
   | { readonly kind: 'ok'; readonly account: Account }
-  | { readonly kind: 'bad-credentials' | 'unknown-user' | 'no-home-cluster' }
-  | { readonly kind: 'not-permitted' | 'unreachable'; readonly cause: string };
+  | { readonly kind: 'bad-credentials' }
+  | { readonly kind: 'unknown-user' }
+  | { readonly kind: 'no-home-cluster' }
+  | { readonly kind: 'not-permitted'; readonly cause: string }
+  | { readonly kind: 'unreachable'; readonly cause: string };
 
 /** Never rejects: that nobody could be asked is a result. */
 export type PasswordCheck = (deployment: string, credentials: Credentials) => Promise<PasswordResult>;
@@ -101,7 +104,7 @@ function denial(result: Exclude<PasswordResult, { kind: 'ok' | 'unreachable' }>)
       return deny(401, 'unknown-user', 'no cluster knows this user');
     case 'no-home-cluster':
       return deny(401, 'no-home-cluster', "the user's home cluster is none of the configured ones");
-    case 'not-permitted':
+    default:
       return deny(403, 'not-permitted', result.cause);
   }
 }

@@ -19,7 +19,8 @@ export interface CookieClaims {
 
 export type CookieResult =
   | { readonly kind: 'genuine'; readonly claims: CookieClaims }
-  | { readonly kind: 'forged' | 'expired' };
+  | { readonly kind: 'forged' }
+  | { readonly kind: 'expired' };
 
 const version = 1;
 const tagStart = 14;

@@ -56,7 +56,7 @@ export function readCredentials(authorization: string | undefined): Credentials 
       return deny(401, 'credentials-missing', 'no credentials were sent');
     case 'malformed':
       return deny(401, 'credentials-malformed', 'the Authorization header cannot be read');
-    case 'other-scheme':
+    default:
       return deny(401, 'scheme-unsupported', 'only Basic credentials are accepted in this version');
   }
 }
