@@ -1,6 +1,7 @@
 // Core's configuration file: the process inside. It dials the edge, decides every request and speaks to call control.
 // Every key has its prose, default, unit and range here and nowhere else.
 import { z } from 'zod';
+import { coreLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, stateDirectory, zoneFiles } from './sections.ts';
 import {
@@ -182,6 +183,7 @@ export const coreSchema = z
     domains: z.array(domain).min(1).describe('Domains whose users may come in.'),
     'unified-cm': z.array(unifiedCm).min(1).describe('Unified CM clusters.'),
     access,
+    links: coreLinks,
     credentials,
     'rate-control': rateControl,
     sip,

@@ -1,6 +1,7 @@
 // The edge's configuration file: the process in the DMZ. It holds no policy and no credential of call control; what
 // it may do is decided by core. Every key has its prose, default, unit and range here and nowhere else.
 import { z } from 'zod';
+import { edgeLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, stateDirectory, zoneFiles } from './sections.ts';
 import { count, duration, hostName, ipAddress, port, portRange, size } from './units.ts';
@@ -97,6 +98,7 @@ export const edgeSchema = z
       .describe(
         'Public server certificate, from any CA. It has nothing to do with the identity of the pair.',
       ),
+    links: edgeLinks,
     https,
     sip,
     media,
