@@ -141,7 +141,7 @@ export class SipStreamFramer {
     const headBytes = end + 4 - at;
     if (headBytes > this.#limits.maxMessageBytes)
       throw new SipParseError('too-long', 'Message Too Large', 513);
-    const parsed = parseHead(bytes.latin1Slice(at, end + 2), this.#limits);
+    const parsed = parseHead(bytes.toString('latin1', at, end + 2), this.#limits);
     this.#scanned = 0;
     this.#awaited = { parsed, headBytes, totalBytes: headBytes + this.#bodyBytes(parsed, headBytes) };
     return true;

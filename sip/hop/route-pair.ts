@@ -12,6 +12,11 @@ import type { SipUri } from '../uri.ts';
 
 const idPrefix = 'proxy-call-id=';
 
+/** Methods whose requests make a dialog and are therefore record-routed (RFC 3261 §12, RFC 6665, RFC 3515). */
+export function makesDialog(method: string): boolean {
+  return method === 'INVITE' || method === 'SUBSCRIBE' || method === 'REFER';
+}
+
 /** One side of a hop as peers on that side reach it. */
 export interface HopSide {
   readonly host: string;

@@ -1,0 +1,15 @@
+// What a record-routing proxy hop does to a message, apart from deciding where it goes (RFC 3261 §16). Posture: reads
+// values that peers wrote, keeps nothing between messages, throws only SipParseError.
+export { takeHop } from './hop-count.ts';
+export { BranchMaker, isLooped, loopHash } from './loop-branch.ts';
+export {
+  makesDialog,
+  pairIdOf,
+  popRoutePair,
+  pushRecordRoutes,
+  routeUri,
+  topRoute,
+  type HopSide,
+  type PoppedPair,
+} from './route-pair.ts';
+export { pushVia, stampArrival, type Arrival, type OwnVia } from './via-stamp.ts';
