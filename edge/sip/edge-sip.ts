@@ -1,0 +1,313 @@
+// The SIP plane of edge: the TLS 5061 door, the client connections behind it, the links to the cores and the proxy
+// between. RFC 3261 §16, RFC 5626, RFC 3581. Trust: clients none, cores as pinned at pairing. Memory before a
+// registration: `maxUnproven` connections of one message each, and a small share of transactions per connection.
+import { createSecretKey } from 'node:crypto';
+import type { TLSSocket } from 'node:tls';
+import { BranchMaker, stampArrival } from '../../sip/hop/index.ts';
+import {
+  createResponse,
+  RFC_TIMINGS,
+  SipConnection,
+  statelessTag,
+  TransactionLayer,
+  type Clock,
+  type RandomBytes,
+  type SipRequest,
+  type SipResponse,
+  type TimerHandle,
+} from '../../sip/index.ts';
+import { Admission } from './admission.ts';
+import { ClientConnection } from './client-connection.ts';
+import { ClientDoor, type DoorCertificate } from './client-door.ts';
+import { ClientTable, type EndedBecause } from './client-table.ts';
+import { CoreChooser } from './core-choice.ts';
+import type { CoreIdentity, CoreLink } from './core-link.ts';
+import { EdgeProxy } from './edge-proxy.ts';
+import type { LinkArrival } from './from-core.ts';
+import type { EdgeHop } from './hop-identity.ts';
+import { MessageRate } from './message-rate.ts';
+import type { EdgeRefusal } from './verdict.ts';
+
+/** The part of a logger that is used here. */
+export interface SipLog {
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+}
+
+export interface EdgeSipOptions {
+  /** Where clients connect. */
+  readonly listen: { readonly host: string; readonly port: number };
+  readonly certificate: DoorCertificate;
+  /** Pinned name of this edge, as core writes it into Route. */
+  readonly name: string;
+  /** Name or address, and port, that clients reach this edge by: Via, Record-Route. */
+  readonly announced: { readonly host: string; readonly port: number };
+  /** Further names of this edge and its cluster peers that clients may hold in a Route. */
+  readonly aliases: readonly string[];
+  readonly zones: readonly { readonly name: string; readonly zoneId: number }[];
+  /** Number of the zone that clients sit in, for `ingress-zone-id`; undefined leaves it out. */
+  readonly clientZoneId: number | undefined;
+  readonly hopCount: number;
+  readonly maxConnections: number;
+  readonly maxConnectionsPerAddress: number;
+  readonly maxHandshakes: number;
+  readonly maxUnproven: number;
+  readonly maxMessageBytes: number;
+  readonly maxHeaderLines: number;
+  readonly maxMessagesPerSecond: number;
+  /** Requests of one registered connection without a final response. */
+  readonly maxPendingPerConnection: number;
+  /** The same before a registration. */
+  readonly maxPendingUnproven: number;
+  readonly maxQueueBytes: number;
+  readonly maxTransactions: number;
+  readonly handshakeTimeoutMs: number;
+  readonly firstMessageTimeoutMs: number;
+  readonly unprovenTimeoutMs: number;
+  readonly idleTimeoutMs: number;
+  readonly closeTimeoutMs: number;
+  readonly setupTimeoutMs: number;
+  /** Keepalive of the links to the cores. */
+  readonly linkKeepalive: { readonly pingIntervalMs: number; readonly deadAfterMs: number };
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly randomUuid: () => string;
+  /** Answers a STUN Binding request found in a client's stream. */
+  readonly answerStun: (request: Buffer, source: { address: string; port: number }) => Buffer | undefined;
+  readonly log: SipLog;
+  readonly count: (event: string, reason?: string) => void;
+  readonly onRefused: (kind: EdgeRefusal, address: string) => void;
+}
+
+/** The zone that Expressway calls the one of all its clients. */
+const clientZone = 'CollaborationEdgeZone';
+const sweepMs = 1000;
+const tickMs = 50;
+const retryAfterSeconds = 5;
+
+export class EdgeSip {
+  readonly #options: EdgeSipOptions;
+  readonly #door: ClientDoor;
+  readonly #clients: ClientTable;
+  readonly #cores: CoreChooser;
+  readonly #proxy: EdgeProxy;
+  readonly #layer: TransactionLayer;
+  readonly #admission: Admission;
+  #lastConnection = 0;
+  #sweep: TimerHandle | undefined;
+  #isClosed = false;
+
+  constructor(options: EdgeSipOptions) {
+    this.#options = options;
+    const { random, count } = options;
+    this.#admission = new Admission(options);
+    this.#clients = new ClientTable(createSecretKey(random(32)), options, (connection, because) =>
+      this.#endClient(connection, because),
+    );
+    this.#cores = new CoreChooser(options.zones);
+    this.#proxy = new EdgeProxy({
+      hop: hopOf(options),
+      cores: this.#cores,
+      clients: this.#clients,
+      setupTimeoutMs: options.setupTimeoutMs,
+      count,
+      onRefused: options.onRefused,
+    });
+    this.#layer = new TransactionLayer(
+      {
+        timings: RFC_TIMINGS,
+        maxTransactions: options.maxTransactions,
+        retryAfterSeconds,
+        tickMs,
+        clock: options.clock,
+        random,
+        count: (event) => count('transaction', event),
+        sendsTrying: true,
+        findTransport: (scope) => this.#linkOfScope(scope),
+      },
+      this.#proxy,
+    );
+    this.#proxy.useLayer(this.#layer);
+    this.#door = new ClientDoor({
+      ...options.listen,
+      certificate: options.certificate,
+      handshakeTimeoutMs: options.handshakeTimeoutMs,
+      admission: this.#admission,
+      count,
+      onClient: (socket, address, port) => this.#openClient(socket, address, port),
+    });
+  }
+
+  /** Opens the door; resolves with the bound port, rejects when it cannot be bound. */
+  async listen(): Promise<number> {
+    const port = await this.#door.listen();
+    this.#scheduleSweep();
+    return port;
+  }
+
+  /** A fresh authenticated 7001 connection; owned from here on. A core's newer connection replaces its older one. */
+  onSip(socket: TLSSocket, peer: CoreIdentity): void {
+    const arrival: LinkArrival = { peer, address: socket.remoteAddress ?? '0.0.0.0', port: socket.remotePort ?? 0 };
+    const transport: SipConnection = new SipConnection(
+      socket,
+      { ...this.#connectionOptions(linkScope(peer)), keepalive: this.#options.linkKeepalive },
+      {
+        onMessage: (message) => this.#fromLink(message, transport, arrival),
+        onClose: (reason) => this.#linkClosed(link, reason),
+      },
+    );
+    const link: CoreLink = { peer, transport };
+    this.#proxy.enter(transport, arrival);
+    const replaced = this.#cores.add(link);
+    replaced?.transport.close('replaced by a newer link');
+    this.#options.log.info({ core: peer.name, zone: peer.zone }, 'SIP link to core is up');
+  }
+
+  /** New client connections get this certificate. */
+  useCertificate(certificate: DoorCertificate): void {
+    this.#door.useCertificate(certificate);
+  }
+
+  status(): { connections: number; unproven: number; handshakes: number; transactions: number; cores: string[] } {
+    return {
+      connections: this.#clients.size,
+      unproven: this.#clients.unproven,
+      handshakes: this.#admission.handshakes,
+      transactions: this.#layer.size,
+      cores: [...this.#cores.links()].map((link) => link.peer.name),
+    };
+  }
+
+  /** Closes door, connections and links; idempotent. */
+  async close(reason: string): Promise<void> {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    if (this.#sweep !== undefined) this.#options.clock.clearTimer(this.#sweep);
+    const stopped = this.#door.close();
+    this.#layer.close();
+    for (const link of this.#cores.links()) link.transport.close(reason);
+    for (const connection of this.#clients.all()) connection.transport.close(reason);
+    await stopped;
+  }
+
+  #openClient(socket: TLSSocket, address: string, port: number): void {
+    const { clock, maxMessagesPerSecond, answerStun } = this.#options;
+    const now = clock.now();
+    const rate = new MessageRate(maxMessagesPerSecond, now);
+    const connection = new ClientConnection(this.#clients.nextToken(), address, port, rate, now);
+    const transport = new SipConnection(
+      socket,
+      { ...this.#connectionOptions(''), answerStun: (request) => answerStun(request, { address, port }) },
+      {
+        onMessage: (message) => this.#fromClient(message, connection),
+        onRefused: () => this.#options.onRefused('malformed', address),
+        onClose: () => this.#clientClosed(connection),
+      },
+    );
+    connection.attach(transport);
+    this.#proxy.enter(transport, connection);
+    this.#clients.add(connection);
+  }
+
+  /** An empty `scope` is a scope of its own: a client's branches mean nothing outside its connection. */
+  #connectionOptions(scope: string) {
+    const { maxMessageBytes, maxHeaderLines, maxQueueBytes, closeTimeoutMs, clock, count } = this.#options;
+    this.#lastConnection += 1;
+    const id = `c${this.#lastConnection}`;
+    return {
+      id,
+      scope: scope === '' ? id : scope,
+      limits: { maxMessageBytes, maxHeaderLines },
+      maxQueueBytes,
+      closeTimeoutMs,
+      clock,
+      count: (event: string, fault?: string) => count(`sip-${event}`, fault),
+    };
+  }
+
+  #fromClient(message: SipRequest | SipResponse, connection: ClientConnection): void {
+    const { clock, count, onRefused, maxPendingPerConnection, maxPendingUnproven, clientZoneId } = this.#options;
+    connection.hasSpoken = true;
+    if (!connection.rate.take(clock.now())) {
+      count('refused', 'rate');
+      onRefused('rate', connection.address);
+      connection.transport.close('too many messages');
+      return;
+    }
+    if (message.kind === 'request') {
+      const most = connection.isProven ? maxPendingPerConnection : maxPendingUnproven;
+      if (connection.pending >= most && !isHopMethod(message.method)) return this.#refuseBusy(message, connection);
+      const { address, port } = connection;
+      stampArrival(message.headers, { address, port, ingressZone: clientZone, ingressZoneId: clientZoneId });
+    }
+    this.#layer.receive(message, connection.transport);
+  }
+
+  #refuseBusy(request: SipRequest, connection: ClientConnection): void {
+    this.#options.count('refused', 'busy');
+    const parts = { toTag: statelessTag(request), headers: [['Retry-After', String(retryAfterSeconds)] as const] };
+    connection.transport.send(createResponse(request, 503, undefined, parts).print());
+  }
+
+  #fromLink(message: SipRequest | SipResponse, transport: SipConnection, arrival: LinkArrival): void {
+    if (message.kind === 'request') {
+      const { address, port, peer } = arrival;
+      stampArrival(message.headers, { address, port, ingressZone: peer.zone, ingressZoneId: peer.zoneId });
+    }
+    this.#layer.receive(message, transport);
+  }
+
+  #linkClosed(link: CoreLink, reason: string): void {
+    this.#cores.remove(link);
+    this.#proxy.leave(link.transport);
+    this.#layer.transportClosed(link.transport);
+    this.#options.count('link-closed');
+    this.#options.log.warn({ core: link.peer.name, zone: link.peer.zone, reason }, 'SIP link to core is down');
+  }
+
+  #linkOfScope(scope: string) {
+    for (const link of this.#cores.links()) if (link.transport.scope === scope) return link.transport;
+    return undefined;
+  }
+
+  #endClient(connection: ClientConnection, because: EndedBecause): void {
+    this.#options.count('connection-ended', because);
+    connection.transport.close(because);
+  }
+
+  #clientClosed(connection: ClientConnection): void {
+    this.#clients.remove(connection);
+    this.#proxy.clientGone(connection);
+    this.#proxy.leave(connection.transport);
+    this.#layer.transportClosed(connection.transport);
+  }
+
+  #scheduleSweep(): void {
+    this.#sweep = this.#options.clock.setTimer(() => {
+      this.#clients.sweep(this.#options.clock.now());
+      if (!this.#isClosed) this.#scheduleSweep();
+    }, sweepMs);
+  }
+}
+
+/** Messages that make no transaction of their own towards core. */
+function isHopMethod(method: string): boolean {
+  return method === 'ACK' || method === 'CANCEL' || method === 'BYE';
+}
+
+function linkScope(peer: CoreIdentity): string {
+  return `core ${peer.name}`;
+}
+
+function hopOf(options: EdgeSipOptions): EdgeHop {
+  const { name, announced, aliases } = options;
+  return {
+    outside: { host: announced.host.toLowerCase(), port: announced.port, transport: 'tls' },
+    inside: { host: name.toLowerCase(), port: 7001, transport: 'tls' },
+    aliases: new Set(aliases.map((alias) => alias.toLowerCase())),
+    clientZone,
+    hopCount: options.hopCount,
+    branches: new BranchMaker(options.random(12).toString('hex')),
+    randomUuid: options.randomUuid,
+  };
+}
