@@ -19,9 +19,12 @@ export class TimerWheel {
   readonly #heads: (WheelTimer | undefined)[] = Array.from({ length: SLOTS }, () => undefined);
   #tick: number;
   #size = 0;
+  readonly #armed: () => void;
 
-  constructor(tickMs: number, now: number) {
+  /** `armed` is called when the first timer is put on an empty wheel: whoever calls `advance` may have stopped. */
+  constructor(tickMs: number, now: number, armed: () => void = () => {}) {
     this.#tickMs = tickMs;
+    this.#armed = armed;
     this.#tick = Math.floor(now / tickMs);
   }
 
@@ -36,7 +39,7 @@ export class TimerWheel {
     const timer: WheelTimer = { at, fire, previous: undefined, next: this.#heads[slot], slot };
     if (timer.next !== undefined) timer.next.previous = timer;
     this.#heads[slot] = timer;
-    this.#size++;
+    if (++this.#size === 1) this.#armed();
     return timer;
   }
 

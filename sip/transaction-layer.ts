@@ -80,7 +80,7 @@ export class TransactionLayer {
   constructor(options: TransactionLayerOptions, user: TransactionUser) {
     this.#options = options;
     this.#user = user;
-    this.#wheel = new TimerWheel(options.tickMs, options.clock.now());
+    this.#wheel = new TimerWheel(options.tickMs, options.clock.now(), () => this.#keepTicking());
     this.#serverHost = this.#hostServers();
     this.#clientHost = this.#hostClients();
   }
@@ -97,7 +97,6 @@ export class TransactionLayer {
     else if (!hasMagicCookie(message.topVia)) this.#refuseOldStyle(message, transport);
     else if (message.method === 'ACK') this.#receiveAck(message, transport);
     else this.#receiveRequest(message, transport);
-    this.#keepTicking();
   }
 
   /**
@@ -128,7 +127,6 @@ export class TransactionLayer {
     this.#clients.set(key, transaction);
     this.#rememberTransport(transaction);
     transaction.start();
-    this.#keepTicking();
     return transaction;
   }
 
