@@ -10,6 +10,7 @@ export {
   HttpClientConnection,
   type ResponseHandler,
 } from './client-connection.ts';
+export { type Acquired, ClientPool, type ClientPoolOptions } from './client-pool.ts';
 export { Deadlines, type Expiring } from './deadlines.ts';
 export { HeaderList, isToken } from './header-list.ts';
 export { HttpError, type HttpReason, reasonPhrase } from './http-error.ts';

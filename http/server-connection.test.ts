@@ -31,9 +31,9 @@ interface Rig {
   readonly refused: HttpError[];
   readonly clock: { now: number };
   readonly deadlines: Deadlines;
-  received(): string;
+  readonly received: () => string;
   /** Resolves once what the client has received fits. */
-  until(pattern: RegExp): Promise<string>;
+  readonly until: (pattern: RegExp) => Promise<string>;
   readonly closed: Promise<void>;
 }
 
