@@ -1,6 +1,6 @@
 // The links between edge and core: what both sides may set, and what each side may set alone.
 import { z } from 'zod';
-import { count, duration, portRange, size } from './units.ts';
+import { count, duration, ipAddress, portRange, size } from './units.ts';
 
 const timing = {
   'login-timeout': duration('1 s', '60 s', '5 s').describe(
@@ -42,6 +42,9 @@ export const edgeLinks = z
 export const coreLinks = z
   .strictObject({
     ...timing,
+    'local-address': ipAddress()
+      .optional()
+      .describe('Address of this machine to dial from. Default: the system chooses.'),
     'connect-timeout': duration('500 ms', '60 s', '3 s').describe('Longest wait for a TCP connection.'),
     'retry-first': duration('10 ms', '60 s', '200 ms').describe(
       'Upper bound of the first pause after a link was lost.',

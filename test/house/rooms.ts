@@ -25,10 +25,10 @@ export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
  * may read the configuration or reach the admin listener.
  */
 export const ASSEMBLY_ONLY: Readonly<Record<string, readonly RegExp[]>> = {
-  'edge→config': [/^edge\/edge\.ts$/, /^edge\/main\.ts$/],
-  'core→config': [/^core\/core\.ts$/, /^core\/main\.ts$/],
-  'edge→admin': [/^edge\/edge\.ts$/, /^edge\/main\.ts$/],
-  'core→admin': [/^core\/core\.ts$/, /^core\/main\.ts$/],
+  'edge→config': [/^edge\/edge\.ts$/, /^edge\/assembly\//],
+  'core→config': [/^core\/core\.ts$/, /^core\/assembly\//],
+  'edge→admin': [/^edge\/edge\.ts$/, /^edge\/assembly\//],
+  'core→admin': [/^core\/core\.ts$/, /^core\/assembly\//],
   'admin→edge': [/^admin\/cli\//],
   'admin→core': [/^admin\/cli\//],
   'admin→lab': [/^admin\/cli\//],
