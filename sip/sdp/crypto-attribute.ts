@@ -16,7 +16,7 @@ export interface CryptoAttribute {
 /** Sizes that the caller supports, by suite name. */
 export type SuiteSizes = (suite: string) => { keyBytes: number; saltBytes: number } | undefined;
 
-/** `duplicate-tag` and `malformed` break the whole section (RFC 4568 §9.1); `unsupported` only skips the line. */
+/** Why a line cannot be used. Either way it is skipped; a section without any usable line is refused. */
 export type CryptoRefusal = 'malformed' | 'unsupported';
 
 const LINE = /^(\d{1,9}) ([A-Za-z0-9_-]{1,64}) (inline:\S{1,512})(?: (.{1,256}))?$/;
