@@ -7,8 +7,8 @@ import { levelDb, samplesPerFrame, ToneGenerator, toneShare } from './tone.ts';
 
 /** Turns RTP packets into what goes on the wire and back. Undefined: the packet is not genuine. */
 export interface PacketProtection {
-  protect(packet: Buffer): Buffer;
-  unprotect(packet: Buffer): Buffer | undefined;
+  readonly protect: (packet: Buffer) => Buffer;
+  readonly unprotect: (packet: Buffer) => Buffer | undefined;
 }
 
 /** A phone that has no keys sends RTP as it is. */
