@@ -16,6 +16,8 @@ export interface KamailioOptions {
   readonly tls?: { readonly chain: string; readonly key: string };
   /** Users that are not registered but live at a fixed address, such as a scripted SIPp: user to SIP URI. */
   readonly fixedUsers?: Readonly<Record<string, string>>;
+  /** Answers go back through the connection a phone opened (`alias` on Contact), where no edge does that for it. */
+  readonly aliasContacts?: boolean;
   /** Longest registration it grants. */
   readonly maxExpiresSeconds?: number;
 }
@@ -33,7 +35,9 @@ export async function startKamailio(
   const folder = path.join(options.folder, 'kamailio');
   mkdirSync(folder, { recursive: true });
   const file = path.join(folder, 'kamailio.cfg');
-  writeFileSync(file, configuration(options));
+  const tlsFile = path.join(folder, 'tls.cfg');
+  if (options.tls !== undefined) writeFileSync(tlsFile, tlsConfiguration(options.tls));
+  writeFileSync(file, configuration(options, tlsFile));
   const run = [
     'kamailio',
     '-f',
@@ -54,9 +58,17 @@ export async function startKamailio(
   return kamailio;
 }
 
-const MODULES = 'tm tmx sl rr pv maxfwd textops siputils usrloc registrar auth xlog path'.split(' ');
+const MODULES = 'tm tmx sl rr pv maxfwd textops siputils usrloc registrar auth xlog path nathelper'.split(
+  ' ',
+);
 
-function configuration(options: KamailioOptions): string {
+/** A file of its own: certificates given as module parameters lose their key in 5.6. */
+function tlsConfiguration({ chain, key }: { chain: string; key: string }): string {
+  const domain = `method = TLSv1.2+\nverify_certificate = no\ncertificate = ${chain}\nprivate_key = ${key}\n`;
+  return `[server:default]\n${domain}[client:default]\n${domain}`;
+}
+
+function configuration(options: KamailioOptions, tlsFile: string): string {
   const modules = [...MODULES, ...(options.tls === undefined ? [] : ['tls'])];
   const realm = options.domains[0] ?? '';
   const lines = [
@@ -73,12 +85,7 @@ function configuration(options: KamailioOptions): string {
     ...(options.tls === undefined ? [] : ['enable_tls=yes', `listen=tls:${options.address}:5061`]),
     `mpath="${kamailioModules()}"`,
     ...modules.map((name) => `loadmodule "${name}.so"`),
-    ...(options.tls === undefined
-      ? []
-      : [
-          `modparam("tls", "certificate", "${options.tls.chain}")`,
-          `modparam("tls", "private_key", "${options.tls.key}")`,
-        ]),
+    ...(options.tls === undefined ? [] : [`modparam("tls", "config", "${tlsFile}")`]),
     'modparam("usrloc", "db_mode", 0)',
     'modparam("usrloc", "timer_interval", 1)',
     `modparam("registrar", "max_expires", ${options.maxExpiresSeconds ?? 120})`,
@@ -86,14 +93,16 @@ function configuration(options: KamailioOptions): string {
     'modparam("registrar", "use_path", 1)',
     'modparam("registrar", "path_mode", 0)',
     'modparam("rr", "enable_full_lr", 1)',
-    routes(realm, options.fixedUsers ?? {}),
+    routes(realm, options),
   ];
   return `#!KAMAILIO\n${lines.join('\n')}\n`;
 }
 
 /** The routing script: every request is logged with its source, so that a test can ask who said what to whom. */
-function routes(realm: string, fixedUsers: Readonly<Record<string, string>>): string {
-  const fixed = Object.entries(fixedUsers)
+function routes(realm: string, options: KamailioOptions): string {
+  const [addAlias, useAlias] =
+    options.aliasContacts === true ? ['add_contact_alias();', 'handle_ruri_alias();'] : ['', ''];
+  const fixed = Object.entries(options.fixedUsers ?? {})
     .map(([user, uri]) => `  if ($rU == "${user}") { record_route(); $du = "${uri}"; t_relay(); exit; }`)
     .join('\n');
   return `
@@ -103,7 +112,7 @@ request_route {
   if (!mf_process_maxfwd_header("15")) { sl_send_reply("483", "Too Many Hops"); exit; }
   if (is_method("CANCEL")) { if (t_check_trans()) t_relay(); exit; }
   if (has_totag()) {
-    if (loose_route()) { t_relay(); exit; }
+    if (loose_route()) { ${addAlias} ${useAlias} t_relay(); exit; }
     if (is_method("ACK")) { if (t_check_trans()) t_relay(); exit; }
     sl_send_reply("404", "Not Here"); exit;
   }
@@ -119,6 +128,7 @@ request_route {
     consume_credentials();
   }
   remove_hf("Route");
+  ${addAlias}
 ${fixed}
   record_route();
   if (!lookup("location")) { t_newtran(); t_reply("404", "Not Found"); exit; }

@@ -1,13 +1,11 @@
 // The peers among themselves, without Viaduct: phones, registrar and measuring instruments are right before anything is
 // said about what stands between them.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { setTimeout as duration } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { Network } from '../topology/network.ts';
 import { ProcessKeeper } from '../topology/process-keeper.ts';
 import { canRun } from '../topology/requirements.ts';
+import { makeRunFolder } from '../topology/run-folder.ts';
 import { startBaresip, type Baresip } from './baresip.ts';
 import { startKamailio } from './kamailio.ts';
 import { listen } from './tone.ts';
@@ -17,7 +15,8 @@ const DOMAIN = 'ucm.corp.test';
 describe.skipIf(!canRun('phones and registrar among themselves', ['baresip', 'kamailio']))(
   'two phones and Kamailio',
   () => {
-    const folder = mkdtempSync(path.join(tmpdir(), 'viaduct-phones-'));
+    const runFolder = makeRunFolder('phones');
+    const folder = runFolder.path;
     const keeper = new ProcessKeeper(folder);
     const network = new Network('phones');
     let caller: Baresip;
@@ -58,7 +57,7 @@ describe.skipIf(!canRun('phones and registrar among themselves', ['baresip', 'ka
     afterAll(async () => {
       await keeper.stopAll();
       network.remove();
-      rmSync(folder, { recursive: true, force: true });
+      runFolder.remove();
     });
 
     test('a tone goes there and back', async () => {

@@ -1,8 +1,5 @@
 // The ground itself: packets go where the guide's port tables let them, are counted where they do not, and names resolve
 // differently outside and inside. Said before Viaduct stands on it, so that a later zero means something.
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startDnsmasq } from '../interop/dnsmasq.ts';
 import { ADDRESS } from './addresses.ts';
@@ -11,6 +8,7 @@ import { breakLinks, healLinks, readInner } from './firewalls.ts';
 import type { Namespace } from './network.ts';
 import { ProcessKeeper } from './process-keeper.ts';
 import { canRun } from './requirements.ts';
+import { makeRunFolder } from './run-folder.ts';
 
 /** Opens a TCP connection from a namespace; resolves to `open`, or the error's code. */
 const DIAL = `const s=require('node:net').connect({host:process.argv[1],port:+process.argv[2],timeout:700});
@@ -20,7 +18,8 @@ s.on('connect',()=>end('open'));s.on('error',(e)=>end(e.code));s.on('timeout',()
 const LISTEN = `require('node:net').createServer((s)=>s.end()).listen(+process.argv[1],()=>console.log('listening'));`;
 
 describe.skipIf(!canRun('firewalls of the topology', ['nft', 'dnsmasq']))('the ground', () => {
-  const folder = mkdtempSync(path.join(tmpdir(), 'viaduct-ground-'));
+  const runFolder = makeRunFolder('ground');
+  const folder = runFolder.path;
   const keeper = new ProcessKeeper(folder);
   let ground: Ground;
 
@@ -44,7 +43,7 @@ describe.skipIf(!canRun('firewalls of the topology', ['nft', 'dnsmasq']))('the g
   afterAll(async () => {
     await keeper.stopAll();
     ground.network.remove();
-    rmSync(folder, { recursive: true, force: true });
+    runFolder.remove();
   });
 
   const dial = async (from: Namespace, to: string, port: number): Promise<string> => {

@@ -1,0 +1,148 @@
+// Edge and core as an operator would run them: paired by `viaduct pair`, configured by files, started by the command.
+// What they say of themselves comes from their own /status.
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { stringify } from 'yaml';
+import { ADDRESS, CORE_NAME, DOMAIN, EDGE_NAME, MEDIA_PORTS, UCM_NAME } from './addresses.ts';
+import type { Namespace } from './network.ts';
+import type { ProcessKeeper, StartedProcess } from './process-keeper.ts';
+import { until } from './until.ts';
+
+const COMMAND = fileURLToPath(new URL('../../bin/viaduct.mjs', import.meta.url));
+const ADMIN = 'http://127.0.0.1:8090';
+
+export interface PairFiles {
+  readonly edge: string;
+  readonly core: string;
+}
+
+/** Whose certificates the pair is given. */
+export interface PairCertificates {
+  readonly edgeChain: string;
+  readonly edgeKey: string;
+  /** PEM of the authority that signed the inside node. */
+  readonly insideAuthority: string;
+}
+
+/** Pairs an edge and a core with the command and writes their configuration beside the zone files. */
+export async function writePairFiles(
+  keeper: ProcessKeeper,
+  folder: string,
+  certificates: PairCertificates,
+): Promise<PairFiles> {
+  const pair = path.join(folder, 'pair');
+  mkdirSync(pair, { recursive: true });
+  const edge = `${EDGE_NAME}=${ADDRESS.edgeInternal}`;
+  await keeper.run(
+    [
+      process.execPath,
+      COMMAND,
+      'pair',
+      '--zone',
+      'inside',
+      '--edge',
+      edge,
+      '--core',
+      CORE_NAME,
+      '--out',
+      pair,
+    ],
+    {
+      name: 'pair',
+    },
+  );
+  const files = { edge: path.join(folder, 'edge.yaml'), core: path.join(folder, 'core.yaml') };
+  writeFileSync(files.edge, stringify(edgeSettings(folder, pair, certificates)));
+  writeFileSync(files.core, stringify(coreSettings(folder, pair, certificates)));
+  await keeper.run([process.execPath, COMMAND, 'check', files.edge, files.core], { name: 'check' });
+  return files;
+}
+
+function edgeSettings(folder: string, pair: string, certificates: PairCertificates): object {
+  return {
+    edge: { name: EDGE_NAME },
+    zones: [path.join(pair, `${EDGE_NAME}.zone.yaml`)],
+    listen: { external: ADDRESS.edgeExternal, internal: ADDRESS.edgeInternal },
+    announce: ADDRESS.edgePublic,
+    certificate: { chain: `file:${certificates.edgeChain}`, key: `file:${certificates.edgeKey}` },
+    media: { ports: `${MEDIA_PORTS.first}-${MEDIA_PORTS.last}` },
+    'state-directory': path.join(folder, 'edge-state'),
+    log: { level: 'debug' },
+  };
+}
+
+function coreSettings(folder: string, pair: string, certificates: PairCertificates): object {
+  return {
+    core: { name: CORE_NAME },
+    zones: [path.join(pair, `${CORE_NAME}.zone.yaml`)],
+    domains: [{ name: DOMAIN }],
+    'unified-cm': [{ publisher: UCM_NAME, authority: `file:${certificates.insideAuthority}` }],
+    sip: { address: ADDRESS.core },
+    'state-directory': path.join(folder, 'core-state'),
+    log: { level: 'debug' },
+  };
+}
+
+/** One of the two processes: start it, ask it, kill it. */
+export class ViaductProcess {
+  readonly role: 'edge' | 'core';
+  readonly at: Namespace;
+  readonly #keeper: ProcessKeeper;
+  readonly #file: string;
+  #process: StartedProcess | undefined;
+
+  constructor(keeper: ProcessKeeper, role: 'edge' | 'core', at: Namespace, file: string) {
+    this.#keeper = keeper;
+    this.role = role;
+    this.at = at;
+    this.#file = file;
+  }
+
+  /** Starts it and waits until its admin listener answers. */
+  async start(): Promise<void> {
+    this.#process = this.#keeper.start([process.execPath, COMMAND, this.role, this.#file], {
+      inside: this.at.exec,
+      name: this.role,
+    });
+    await until(`${this.role} answers /status`, async () => (await this.ask('/status')) !== undefined, {
+      deadlineMs: 15_000,
+      everyMs: 50,
+      detail: () => this.log(40),
+    });
+  }
+
+  /** SIGKILL: no word to anyone. */
+  async kill(): Promise<void> {
+    await this.#process?.stop('SIGKILL');
+  }
+
+  get running(): boolean {
+    return this.#process?.running === true;
+  }
+
+  /** The last lines of its log. */
+  log(lines = 80): string {
+    return this.#process?.tail(lines) ?? '';
+  }
+
+  output(): string {
+    return this.#process?.output() ?? '';
+  }
+
+  /** An admin page as text; undefined when nobody answers. */
+  async ask(page: '/status' | '/health' | '/metrics'): Promise<string | undefined> {
+    if (this.#process !== undefined && !this.running) throw new Error(`${this.role} ended:\n${this.log()}`);
+    const curl = ['curl', '--silent', '--fail', '--max-time', '2', `${ADMIN}${page}`];
+    try {
+      return await this.#keeper.run(curl, { inside: this.at.exec, name: 'ask' });
+    } catch {
+      return undefined;
+    }
+  }
+
+  /** Its status page as a value. */
+  async status(): Promise<unknown> {
+    return JSON.parse((await this.ask('/status')) ?? '{}') as unknown;
+  }
+}
