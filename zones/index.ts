@@ -15,5 +15,6 @@ export * from './traversal-server.ts';
 export * from './zone-file.ts';
 export * from './pair/pair.ts';
 export * from './pair/renew.ts';
+export * from './store/memory-store.ts';
 export * from './store/store.ts';
 export { nativeBindingLoaded } from './ssh/ssh2-internals.ts';

@@ -29,7 +29,7 @@ export interface SupervisorOptions {
   readonly random: () => number;
 }
 
-/** Full jitter: anything from nothing to the doubled bound, so that six cores do not knock in step. */
+/** Full jitter: anything from next to nothing to the doubled bound, so that six cores do not knock in step. */
 export function backoffMs(failures: number, options: BackoffOptions, random: number): number {
   const bound = Math.min(options.maxMs, options.firstMs * 2 ** Math.min(failures, 30));
   return Math.max(options.firstMs / 4, random * bound);

@@ -32,6 +32,7 @@ export class StatusBoard {
   readonly #log: LinkLog;
   readonly #peers = new Map<string, PeerState>();
   readonly #certificateEnds: number;
+  readonly #warnFromDays: number;
 
   /** `unborn` is what each plane says before its first connection. */
   constructor(
@@ -46,7 +47,10 @@ export class StatusBoard {
     this.#options = options;
     this.#clock = clock;
     this.#log = log;
-    this.#certificateEnds = new X509Certificate(zone.identity.certificate).validToDate.getTime();
+    const certificate = new X509Certificate(zone.identity.certificate);
+    this.#certificateEnds = certificate.validToDate.getTime();
+    const lifeDays = (this.#certificateEnds - certificate.validFromDate.getTime()) / DAY_MS;
+    this.#warnFromDays = Math.min(options.expiryWarnDays, lifeDays / 3); // a short life is no reason to warn from birth
     const since = clock.wall();
     const born = (): PlaneStatus => ({ state: 'down', cause: unborn, since });
     for (const peer of peers) this.#peers.set(peer, newPeer({ https: born(), sip: born(), media: born() }));
@@ -122,11 +126,11 @@ export class StatusBoard {
   }
 
   #expiry(): string | undefined {
-    const days = Math.floor((this.#certificateEnds - this.#clock.wall()) / DAY_MS);
-    if (days >= this.#options.expiryWarnDays) return undefined;
+    const days = (this.#certificateEnds - this.#clock.wall()) / DAY_MS;
+    if (days >= this.#warnFromDays) return undefined;
     const name = this.#zone.self.name;
-    if (days < 0) return `the certificate of ${name} has expired: renew it with viaduct pair`;
-    return `the certificate of ${name} ends in ${days} days: renew it with viaduct pair`;
+    if (days <= 0) return `the certificate of ${name} has expired: renew it with viaduct pair`;
+    return `the certificate of ${name} ends in ${Math.floor(days)} days: renew it with viaduct pair`;
   }
 }
 
