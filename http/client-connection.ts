@@ -215,9 +215,11 @@ export class HttpClientConnection {
     this.#options.onIdle(this);
   }
 
+  /** An end before the answer's first byte is how a server closes an idle connection; later it cuts the answer. */
   #onInputEnd(): void {
-    if (this.#body !== undefined && this.#input.endOfInput()) return this.#lost();
-    this.#fail(new HttpError(502, 'truncated', 'server ended the connection'));
+    const complete = this.#input.endOfInput();
+    if (complete) this.#lost();
+    else this.#fail(new HttpError(502, 'truncated', 'server ended the connection within its answer'));
   }
 
   #lost(): void {
