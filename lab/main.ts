@@ -1,0 +1,85 @@
+// `npm start`: the newcomer's first minute. Starts the lab, walks the road, says what it saw, and stays up until
+// Ctrl-C unless told to leave after the proof.
+import { addressPlan } from './address-plan.ts';
+import { type Lab, LabPortsTaken, startLab } from './lab.ts';
+import { type ProofResult, runProof } from './proof.ts';
+import { createRoad } from './road.ts';
+
+export interface LabRun {
+  /** Leave after the proof. */
+  readonly once: boolean;
+}
+
+/** Longest time of one step. */
+const stepTimeoutMs = 8_000;
+/** Last lines of a process's log that are shown when a step failed. */
+const shownLogLines = 8;
+
+/** Runs the lab. @returns the exit code: 0 when every step passed, or, staying up, when it was asked to stop. */
+export async function runLab({ once }: LabRun): Promise<number> {
+  const stop = Promise.withResolvers<'stopped'>();
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => stop.resolve('stopped'));
+  }
+  introduce();
+  let lab: Lab;
+  try {
+    lab = await startLab(Date.now());
+  } catch (error) {
+    if (!(error instanceof LabPortsTaken)) throw error;
+    for (const problem of error.problems) write(`  ${problem}`);
+    write('\nNothing was started. End what holds these ports and try again.');
+    return 1;
+  }
+  try {
+    const result = await Promise.race([prove(lab), stop.promise]);
+    if (result === 'stopped') return 130;
+    if (result.failed > 0) explain(lab);
+    write(`\nproof: ${result.passed} passed, ${result.failed} failed`);
+    if (once) return result.failed === 0 ? 0 : 1;
+    const { edge, core } = addressPlan;
+    write(`\nEdge and core stay up until Ctrl-C. Status of the edge: http://${edge.address}:${edge.admin}/`);
+    write(`Status of core: http://${core.address}:${core.admin}/`);
+    await stop.promise;
+    return 0;
+  } finally {
+    await lab.close();
+  }
+}
+
+async function prove(lab: Lab): Promise<ProofResult> {
+  const road = createRoad(lab);
+  try {
+    return await runProof(road.steps, { stepTimeoutMs, now: () => performance.now(), write });
+  } finally {
+    road.close();
+  }
+}
+
+function introduce(): void {
+  const { domain, edge, core, unifiedCm, outsideDns, client, deskPhone } = addressPlan;
+  const rows = [
+    ['client', 'outside: Alice, knows only alice@example.com', client.address],
+    ['DNS', `what the internet sees of ${domain}`, `${outsideDns.address}:${outsideDns.port}`],
+    ['edge', 'a process in the DMZ: HTTPS 8443, SIP 5061, media', edge.address],
+    ['core', 'a process inside: dials the edge, decides', core.address],
+    ['Unified CM', 'inside, embedded: UDS 8443, files 6970, SIP 5060', unifiedCm.address],
+    ['desk phone', 'inside: Bob', deskPhone.address],
+  ];
+  write('Viaduct lab: a whole company on loopback addresses, no root, nothing leaves this machine.\n');
+  for (const [name = '', what = '', address = ''] of rows) {
+    write(`  ${name.padEnd(11)} ${address.padEnd(18)} ${what}`);
+  }
+  write('');
+}
+
+function explain(lab: Lab): void {
+  for (const child of lab.children) {
+    write(`\n  ${child.name} ${child.ended() ?? 'runs'}; its last words:`);
+    for (const line of child.tail(shownLogLines)) write(`    ${line}`);
+  }
+}
+
+function write(line: string): void {
+  process.stdout.write(`${line}\n`);
+}
