@@ -63,6 +63,7 @@ export class ControlMachine {
   readonly #waiting = new Map<number, Waiting>();
   readonly #began: number;
   #lastId = 0;
+  #pings = 0;
   #handling = 0;
   #ready = false;
   #closed = false;
@@ -90,7 +91,7 @@ export class ControlMachine {
   ): { id: number; actions: ControlAction[] } {
     const id = this.#nextId();
     if (this.#closed) return { id, actions: [{ do: 'reject', id, failure: 'closed' }] };
-    if (this.#waiting.size >= this.#options.maxOutstanding)
+    if (this.#waiting.size - this.#pings >= this.#options.maxOutstanding)
       return { id, actions: [{ do: 'reject', id, failure: 'busy' }] };
     const send = this.#send('request', id, type, body);
     this.#waiting.set(id, { deadline: at.now + timeoutMs, ping: undefined });
@@ -197,16 +198,14 @@ export class ControlMachine {
   }
 
   #reply(id: number, body: unknown, at: Moment): ControlAction[] {
-    const waiting = this.#waiting.get(id);
+    const waiting = this.#finish(id);
     if (!waiting) return [{ do: 'drop', reason: 'stray-reply' }];
-    this.#waiting.delete(id);
     return waiting.ping ? this.#pong(waiting.ping, body, at) : [{ do: 'resolve', id, body }];
   }
 
   #failed(id: number, code: string): ControlAction[] {
-    const waiting = this.#waiting.get(id);
+    const waiting = this.#finish(id);
     if (!waiting) return [{ do: 'drop', reason: 'stray-reply' }];
-    this.#waiting.delete(id);
     if (waiting.ping) return [];
     return [{ do: 'reject', id, failure: code === 'busy' || code === 'unknown-type' ? code : 'refused' }];
   }
@@ -224,6 +223,7 @@ export class ControlMachine {
     this.#nextPing = at.now + this.#options.pingIntervalMs;
     const id = this.#nextId();
     this.#waiting.set(id, { deadline: at.now + this.#options.silentAfterMs, ping: at });
+    this.#pings += 1;
     return [this.#send('request', id, PING, { wallTimeMs: at.wall })];
   }
 
@@ -231,10 +231,17 @@ export class ControlMachine {
     const actions: ControlAction[] = [];
     for (const [id, waiting] of this.#waiting) {
       if (waiting.deadline > now) continue;
-      this.#waiting.delete(id);
+      this.#finish(id);
       if (!waiting.ping) actions.push({ do: 'reject', id, failure: 'timeout' });
     }
     return actions;
+  }
+
+  #finish(id: number): Waiting | undefined {
+    const waiting = this.#waiting.get(id);
+    if (waiting?.ping) this.#pings -= 1;
+    this.#waiting.delete(id);
+    return waiting;
   }
 
   #close(reason: ControlDrop, words: string): ControlAction[] {
