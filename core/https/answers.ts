@@ -1,0 +1,62 @@
+// Answers core makes itself: refusals with the status clients know, and documents. A refusal has no body and tells the
+// client nothing but its status; the log has the rest.
+import type { Deny } from '../../auth/index.ts';
+import { HeaderList, reasonPhrase, type ServerExchange } from '../../http/index.ts';
+
+/** `Server` in answers of the edge-configuration service. */
+export const serverName = 'CE_C ECS';
+/** `Server` where clients expect the answer of the edge itself: an unknown domain. */
+const edgeServerName = 'CE_E';
+/** A request body up to this is read and dropped before the answer, so that the connection can be used again. */
+const maxDroppedBytes = 65_536;
+
+/** Refuses as the verdict says: 401 with the challenge, 429 and 503 with the time to wait. */
+export function answerDeny(exchange: ServerExchange, verdict: Deny): void {
+  const headers = HeaderList.of(['Server', serverName]);
+  if (verdict.code === 401) headers.append('WWW-Authenticate', 'Basic realm="Cisco-Edge"');
+  if (verdict.retryAfterS !== undefined) headers.append('Retry-After', String(verdict.retryAfterS));
+  answerEmpty(exchange, verdict.code, headers);
+}
+
+/** A domain nobody here serves. */
+export function answerUnknownDomain(exchange: ServerExchange): void {
+  answerEmpty(exchange, 403, HeaderList.of(['Server', edgeServerName]));
+}
+
+export function answerStatus(exchange: ServerExchange, status: number, phrase = reasonPhrase(status)): void {
+  answerEmpty(exchange, status, HeaderList.of(['Server', serverName]), phrase);
+}
+
+/** An XML document that must not be stored on the way. */
+export function answerDocument(
+  exchange: ServerExchange,
+  document: string,
+  setCookie: string | undefined,
+): void {
+  const headers = HeaderList.of(
+    ['Date', new Date().toUTCString()],
+    ['Server', serverName],
+    ['Content-Type', 'text/xml; charset=UTF-8'],
+    ['Cache-Control', 'no-store'],
+  );
+  if (setCookie !== undefined) headers.append('Set-Cookie', setCookie);
+  afterBody(exchange, () => exchange.respond({ status: 200, reasonPhrase: 'OK', headers }, document));
+}
+
+function answerEmpty(
+  exchange: ServerExchange,
+  status: number,
+  headers: HeaderList,
+  phrase = reasonPhrase(status),
+): void {
+  headers.append('Date', new Date().toUTCString());
+  afterBody(exchange, () => exchange.respond({ status, reasonPhrase: phrase, headers }));
+}
+
+/** An answer before the end of a body costs the connection: worth it only for a large one, or one not sent yet. */
+function afterBody(exchange: ServerExchange, answer: () => void): void {
+  const { body, request } = exchange;
+  const small = typeof body.length === 'number' && body.length <= maxDroppedBytes && !request.expectContinue;
+  if (body.complete || !small) return answer();
+  body.collect(maxDroppedBytes).then(answer, () => undefined);
+}
