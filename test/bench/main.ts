@@ -1,0 +1,16 @@
+// `npm run bench -- NAME [ARGS…]`: runs one benchmark beside its named peers on the same work in the same run. Each
+// module exports `run(args)`, prints a table and ends with one JSON line.
+type Bench = { run(args: readonly string[]): Promise<void> };
+
+/** Name on the command line → module. */
+const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  https: () => import('./https.ts'),
+};
+
+const [name = '', ...args] = process.argv.slice(2);
+const load = BENCHES[name];
+if (load === undefined) {
+  console.error(`usage: npm run bench -- NAME\nbenchmarks: ${Object.keys(BENCHES).join(', ')}`);
+  process.exit(2);
+}
+await (await load()).run(args);
