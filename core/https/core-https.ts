@@ -1,121 +1,202 @@
-// The HTTPS plane in core: what edge hands through the tunnel is parsed again, decided here and only here, and answered
-// or passed on to a known server. Edge is not trusted: it may be captured, and then gains what a client could ask for
-// (T-145). Order of a request: lane → domain → the edge's own services, or proxy: who, what, then the connection.
+// The HTTPS plane of core, put together: call control's discovery, sign-in, the proxy lane and the gateway that serves
+// the channels of edges. What it needs from the process comes in as options; nothing here reads a configuration.
+import type { KeyObject } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
-  type Deadlines,
-  HttpError,
-  HttpServerConnection,
-  type ServerExchange,
-  type ServerLimits,
-} from '../../http/index.ts';
-import { type Lane, LaneError, parseLane, splitLanePath } from '../../zones/lane.ts';
+  type AccessSettings,
+  type AllowRule,
+  createAuthenticator,
+  createCredentialCache,
+  createLaneAccess,
+  createRateControl,
+  createRevocations,
+  createSessions,
+  createSignIn,
+  type Store,
+} from '../../auth/index.ts';
+import { type ClientLimits, Deadlines, type ServerLimits } from '../../http/index.ts';
+import type { Clock } from '../../zones/clock.ts';
 import type { PeerIdentity } from '../../zones/peer.ts';
-import { answerStatus, answerUnknownDomain, serverName } from './answers.ts';
-import type { Call } from './call.ts';
-import type { EdgeServices } from './edge-services.ts';
-import type { ProxyLane } from './proxy-lane.ts';
-import { type RequestLog, RequestRecord } from './request-record.ts';
-import { readTrace } from './trace.ts';
+import {
+  type ClusterOptions,
+  createFetch,
+  createNodeConnections,
+  createUnifiedCm,
+  NodeDialer,
+  type NodeDialerOptions,
+  type UnifiedCm,
+} from '../unified-cm/index.ts';
+import type { EdgeAddress } from './edge-address.ts';
+import { createEdgeServices } from './edge-services.ts';
+import { createGateway } from './gateway.ts';
+import { createProxyLane } from './proxy-lane.ts';
+import type { RequestLog } from './request-record.ts';
 
 export interface CoreHttpsOptions {
-  readonly limits: ServerLimits;
-  readonly deadlines: Deadlines;
+  /** Name of this core. */
+  readonly name: string;
+  /** This core's SIP address as edges reach it, for the Route that clients are told. */
+  readonly sip: { readonly address: string; readonly tlsPort: number };
   /** Domain (folded) → deployment. */
   readonly domains: ReadonlyMap<string, string>;
-  readonly edgeServices: EdgeServices;
-  readonly proxyLane: ProxyLane;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
+  readonly clusters: readonly ClusterOptions[];
+  /** The operator's own allow-list rules. */
+  readonly rules: readonly AllowRule[];
+  /** Outside hosts (folded) to which an answer from inside may redirect a client. */
+  readonly redirectHosts: readonly string[];
+  readonly access: AccessSettings;
+  readonly credentials: {
+    readonly lifetimeMs: number;
+    readonly cleanupMs: number;
+    readonly maxEntries: number;
+    readonly cookieExpires: boolean;
+    readonly cookieHttpOnly: boolean;
+  };
+  readonly rateControl: { readonly maxLogins: number; readonly periodMs: number };
+  readonly cookieKeys: readonly [KeyObject, ...KeyObject[]];
+  /** Rate counters and revocations, shared by the cores of a cluster. */
+  readonly store: Store;
+  readonly edges: () => readonly EdgeAddress[];
+  readonly edgeOf: (peer: PeerIdentity) => EdgeAddress;
+  readonly dialer: NodeDialerOptions;
+  readonly limits: CoreHttpsLimits;
+  /** Addresses of a name, as dns.lookup gives them. */
+  readonly resolve: (host: string) => Promise<readonly string[]>;
+  readonly clock: Clock;
   readonly log: RequestLog;
   readonly count: (event: string, reason?: string) => void;
 }
 
+export interface CoreHttpsLimits {
+  /** Channels from edges. */
+  readonly channel: ServerLimits;
+  /** Connections to servers inside, for proxied requests. */
+  readonly node: ClientLimits;
+  readonly maxConnectionsPerService: number;
+  readonly maxWaitingPerService: number;
+  readonly waitMs: number;
+  readonly idleMs: number;
+  /** Connections to one node for core's own questions, apart from those for proxied requests. */
+  readonly maxUdsConnections: number;
+  /** Longest wait for an answer to one of core's own questions. */
+  readonly udsMs: number;
+  readonly maxUdsBytes: number;
+  readonly maxUsersAtOnce: number;
+  readonly maxWaitingPerUser: number;
+  readonly maxRevocationsKept: number;
+  /** How long a revocation at another core may take to be seen here. */
+  readonly revocationRefreshMs: number;
+  /** How often deadlines are looked at. */
+  readonly sweepMs: number;
+}
+
 export interface CoreHttps {
+  readonly unifiedCm: UnifiedCm;
+  start(): void;
   /** Serves one channel of an edge's link; owns it from here on. */
   serve(channel: Duplex, peer: PeerIdentity): void;
-  /** Lets current requests end and takes no more. */
+  /** Ends every session and forgets every confirmed credential of a user. */
+  revoke(user: string): Promise<void>;
   drain(): void;
-  /** Cuts every channel. */
   close(reason: string): void;
-  /** Channels being served. */
-  readonly channels: number;
+  stats(): { readonly channels: number; readonly credentials: number };
 }
 
 export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
-  const connections = new Set<HttpServerConnection>();
-  let draining = false;
-  return {
-    serve(channel, peer) {
-      const connection = new HttpServerConnection(channel, {
-        limits: options.limits,
-        deadlines: options.deadlines,
-        serverName,
-        onRequest: (exchange) => handle(options, exchange, peer),
-        onRefused: (error) => refused(options, peer, error),
-        onClose: () => connections.delete(connection),
-      });
-      connections.add(connection);
-      if (draining) connection.drain();
-    },
-    drain() {
-      draining = true;
-      for (const connection of connections) connection.drain();
-    },
-    close(reason) {
-      for (const connection of connections) connection.close(new HttpError(503, 'draining', reason));
-    },
-    get channels() {
-      return connections.size;
-    },
+  const { clock, count, log, limits, store, credentials, access: settings } = options;
+  const now = clock.wall;
+  const deadlines = new Deadlines(clock.now);
+  const dialer = new NodeDialer(options.dialer);
+  const pools = {
+    dialer,
+    deadlines,
+    limits: limits.node,
+    maxConnections: limits.maxConnectionsPerService,
+    maxWaiting: limits.maxWaitingPerService,
+    waitMs: limits.waitMs,
+    idleMs: limits.idleMs,
   };
-}
+  const udsLimits = { ...limits.node, responseMs: limits.udsMs, bodyMs: limits.udsMs };
+  const connections = createNodeConnections(pools);
+  const udsConnections = createNodeConnections({
+    ...pools,
+    limits: udsLimits,
+    maxConnections: limits.maxUdsConnections,
+  });
+  const fetch = createFetch(udsConnections, limits.maxUdsBytes);
+  const unifiedCm = createUnifiedCm({ ...options, fetch });
 
-/** A message edge should never have let through says something about edge, so that it is logged, not only counted. */
-function refused(options: CoreHttpsOptions, peer: PeerIdentity, error: HttpError): void {
-  options.count('message-refused', error.reason);
-  const quiet =
-    error.reason === 'cancelled' || error.reason === 'idle-timeout' || error.reason === 'draining';
-  if (quiet) return;
-  const fields = { event: 'Message Refused', peer: peer.name, reason: error.reason, detail: error.message };
-  options.log.warn(fields, 'edge handed over a message that is refused');
-}
+  const { lifetimeMs, cleanupMs, maxEntries } = credentials;
+  const cache = createCredentialCache({ ttlMs: lifetimeMs, cleanupMs, maxEntries, now, count });
+  const revocations = createRevocations({
+    store,
+    refreshMs: limits.revocationRefreshMs,
+    keepMs: lifetimeMs,
+    maxUsers: limits.maxRevocationsKept,
+    now,
+  });
+  const sessions = createSessions({ keys: options.cookieKeys, lifetimeMs, revocations, now });
+  const authenticator = createAuthenticator({
+    passwordCheck: unifiedCm.checkPassword,
+    cache,
+    rate: createRateControl({ store, ...options.rateControl, now }),
+    maxUsersAtOnce: limits.maxUsersAtOnce,
+    maxWaitingPerUser: limits.maxWaitingPerUser,
+    count,
+  });
 
-function handle(options: CoreHttpsOptions, exchange: ServerExchange, peer: PeerIdentity): void {
-  const trace = readTrace(exchange.request.headers);
-  const record = new RequestRecord(exchange, trace, peer.name, options.log, options.now);
-  exchange.onFinish = () => record.write();
-  exchange.onAbort = () => record.write();
-  const found = readLane(exchange.request.path);
-  if (found === undefined) {
-    options.count('request-refused', 'lane');
-    record.rejected('lane', 'the path does not begin with a lane');
-    return answerStatus(exchange, 404);
-  }
-  const { lane, rest } = found;
-  const deployment = options.domains.get(lane.domain);
-  record.target(printTarget(lane, rest), lane.domain, deployment ?? '');
-  if (deployment === undefined) {
-    options.count('request-refused', 'domain');
-    record.rejected('domain', 'the domain is none of those configured on this core');
-    return answerUnknownDomain(exchange);
-  }
-  const call: Call = { exchange, peer, trace, domain: lane.domain, deployment, record };
-  if (lane.kind === 'domain') options.edgeServices(call, rest);
-  else options.proxyLane(call, lane, rest);
-}
+  const gateway = createGateway({
+    limits: limits.channel,
+    deadlines,
+    domains: options.domains,
+    edgeServices: createEdgeServices({
+      settings,
+      signIn: createSignIn({ settings, authenticator, sessions }),
+      unifiedCm,
+      edges: options.edges,
+      edgeOf: options.edgeOf,
+      sip: options.sip,
+      cookie: { expires: credentials.cookieExpires, httpOnly: credentials.cookieHttpOnly },
+      count,
+    }),
+    proxyLane: createProxyLane({
+      access: createLaneAccess({ settings, sessions, authenticator, allowList: unifiedCm.allowList }),
+      unifiedCm,
+      connections,
+      name: options.name,
+      redirectHosts: new Set(options.redirectHosts),
+      count,
+    }),
+    now: clock.now,
+    log,
+    count,
+  });
 
-function readLane(path: string): { lane: Lane; rest: string } | undefined {
-  const split = splitLanePath(path);
-  if (split === undefined) return undefined;
-  try {
-    return { lane: parseLane(split.segment), rest: split.rest };
-  } catch (error) {
-    if (error instanceof LaneError) return undefined;
-    throw error;
-  }
-}
-
-function printTarget(lane: Lane, rest: string): string {
-  return lane.kind === 'domain' ? rest : `${lane.protocol}://${lane.host}:${lane.port}${rest}`;
+  let stopSweep: () => void = () => undefined;
+  const forgetNodes = unifiedCm.onChange(() => {
+    connections.prune(unifiedCm.nodes());
+    udsConnections.prune(unifiedCm.nodes());
+  });
+  return {
+    unifiedCm,
+    start() {
+      stopSweep = deadlines.start(limits.sweepMs);
+      unifiedCm.start();
+    },
+    serve: gateway.serve,
+    async revoke(user) {
+      cache.forget(user);
+      await revocations.revoke(user);
+    },
+    drain: gateway.drain,
+    close(reason) {
+      forgetNodes();
+      stopSweep();
+      unifiedCm.close();
+      gateway.close(reason);
+      connections.close();
+      udsConnections.close();
+    },
+    stats: () => ({ channels: gateway.channels, credentials: cache.size }),
+  };
 }

@@ -57,7 +57,7 @@ export interface Cluster {
   discovered(): boolean;
   start(): void;
   close(): void;
-  /** Puts a question to nodes in turn until one gives an answer, `preferred` first. */
+  /** Puts a question to nodes in turn until one gives an answer, `preferred` before others that stand as well. */
   ask<T>(
     question: (service: NodeService) => Promise<UdsResult<T>>,
     preferred?: string,
@@ -139,10 +139,10 @@ class DiscoveredCluster implements Cluster {
     return { kind: 'unreachable', cause };
   }
 
-  /** Nodes that answer questions: the preferred one, then those that are up, unknown and down. */
+  /** Nodes that answer questions: those that are up, then unknown, then down; the preferred one first among its like. */
   #inOrder(preferred: string | undefined): CallControlNode[] {
     const rank = (node: CallControlNode): number =>
-      (node.name === preferred ? -10 : 0) + { up: 0, unknown: 1, down: 2 }[node.reach.state];
+      2 * { up: 0, unknown: 1, down: 2 }[node.reach.state] + (node.name === preferred ? 0 : 1);
     return this.#nodes.filter((node) => node.kinds.includes('unified-cm')).sort((a, b) => rank(a) - rank(b));
   }
 
