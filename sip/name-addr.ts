@@ -86,8 +86,12 @@ function parseAddrSpec(text: string, start: number, end: number, afterQuoted: nu
   return finish(undefined, uriText, parseParams(text, uriEnd, end));
 }
 
+// What could make another reader see other bounds of the address; the rest of the URI's grammar is parseUri's.
+const NOT_IN_ADDRESS = /[\0-\x20"<>\x7f]/;
+
 function finish(display: string | undefined, uriText: string, params: readonly Param[]): NameAddr {
   if (uriText === '') throw new SipParseError('address', 'Empty Address');
+  if (NOT_IN_ADDRESS.test(uriText)) throw new SipParseError('address', 'Malformed Address');
   const address = new NameAddr(display, uriText, params);
   const { tag } = address;
   if (tag === '') throw new SipParseError('address', 'Empty Tag');

@@ -1,6 +1,6 @@
 // The wheel beside a plain sorted list: same timers fire, never early, late by less than a tick.
 
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { TimerWheel } from './timer-wheel.ts';
 
