@@ -148,7 +148,7 @@ const sip = z
 
 const media = z
   .strictObject({
-    ports: portRange(1024, 65535, '36000-59999').describe('UDP ports towards inside devices.'),
+    ports: mediaPortRange('36000-59999').describe('UDP ports towards inside devices.'),
     'inside-encryption': choice(['off', 'best-effort', 'on'], 'off').describe(
       'SRTP on the inside leg: never, when the device offers it, or always.',
     ),

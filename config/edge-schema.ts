@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { edgeLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, stateDirectory, zoneFiles } from './sections.ts';
-import { count, duration, hostName, ipAddress, port, portRange, size } from './units.ts';
+import { count, duration, hostName, ipAddress, mediaPortRange, port, size } from './units.ts';
 
 const https = z
   .strictObject({
@@ -52,7 +52,7 @@ const sip = z
 
 const media = z
   .strictObject({
-    ports: portRange(1024, 65535, '36002-59999').describe('UDP ports handed to clients for media.'),
+    ports: mediaPortRange('36002-59999').describe('UDP ports handed to clients for media.'),
     'idle-timeout': duration('10 s', '1 h', '120 s').describe(
       'A stream without packets for this long is closed.',
     ),

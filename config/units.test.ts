@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { count, duration, host, hostName, ipAddress, portRange, size } from './units.ts';
+import { count, duration, host, hostName, ipAddress, mediaPortRange, portRange, size } from './units.ts';
 
 describe('duration', () => {
   const leaf = duration('1 s', '1 h', '30 s');
@@ -61,4 +61,11 @@ describe('names and addresses', () => {
 it('a count keeps its range', () => {
   expect(count(0, 100, 8).parse(undefined)).toBe(8);
   for (const value of [-1, 101, 1.5, '8']) expect(count(0, 100, 8).safeParse(value).success).toBe(false);
+});
+
+it('media ports start even and end odd', () => {
+  expect(mediaPortRange('36002-59999').parse(undefined)).toEqual({ first: 36002, last: 59999 });
+  for (const text of ['36001-59999', '36002-59998', '59999-36002']) {
+    expect(mediaPortRange('36002-59999').safeParse(text).success).toBe(false);
+  }
 });

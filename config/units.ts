@@ -120,6 +120,13 @@ export function portRange(least: number, most: number, fallback: string) {
     .prefault(fallback);
 }
 
+/** A range of media ports: RTP even, RTCP the odd one above it, so it starts even and ends odd. */
+export function mediaPortRange(fallback: string) {
+  return portRange(1024, 65535, fallback)
+    .refine(({ first, last }) => first % 2 === 0 && last % 2 === 1, { error: 'must start even and end odd' })
+    .meta({ allowed: 'a range of ports FIRST-LAST inside 1024-65535, FIRST even and LAST odd' });
+}
+
 /** True for a DNS name of a host: labels of letters, digits and inner hyphens, 253 characters at most (RFC 1123 §2.1). */
 export function isHostName(text: string): boolean {
   return (
