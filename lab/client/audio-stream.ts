@@ -51,6 +51,10 @@ const keptFrames = 50;
 /** Most frames sent in one tick after a pause. */
 const maxCatchUp = 5;
 const payloadTypeMuLaw = 0;
+/** What a device's configuration file names as its media ports. RTP is even, its RTCP the next one. */
+const firstPort = 16_384;
+const lastPort = 32_766;
+const bindAttempts = 20;
 
 interface Listener {
   readonly toneHz: number;
@@ -84,17 +88,16 @@ export class AudioStream {
     socket.on('message', (packet, from) => this.#receive(packet, from));
   }
 
-  /** Binds a port chosen by the kernel; rejects with the bind error. */
+  /** Binds a free even port of the usual range; rejects with the bind error. */
   static async open(options: AudioStreamOptions): Promise<AudioStream> {
-    const socket = createSocket('udp4');
-    await new Promise<void>((resolve, reject) => {
-      socket.once('error', reject);
-      socket.bind(0, options.address, () => resolve());
-    });
-    socket.removeAllListeners('error');
-    // A closed far end answers with ICMP; a phone plays on.
-    socket.on('error', () => {});
-    return new AudioStream(socket, options);
+    for (let attempt = 1; ; attempt += 1) {
+      const offset = options.random(2).readUInt16BE(0) % ((lastPort - firstPort) / 2);
+      try {
+        return new AudioStream(await bindUdp(options.address, firstPort + 2 * offset), options);
+      } catch (error) {
+        if (attempt === bindAttempts) throw error;
+      }
+    }
   }
 
   get port(): number {
@@ -187,6 +190,18 @@ export class AudioStream {
     resolve({ share, levelDb: levelDb(samples), frames });
     return true;
   }
+}
+
+async function bindUdp(address: string, port: number): Promise<Socket> {
+  const socket = createSocket('udp4');
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', reject);
+    socket.bind(port, address, () => resolve());
+  });
+  socket.removeAllListeners('error');
+  // A closed far end answers with ICMP; a phone plays on.
+  socket.on('error', () => {});
+  return socket;
 }
 
 function joinFrames(frames: readonly Int16Array[]): Int16Array {
