@@ -62,6 +62,7 @@ export class BindingTable {
   readonly #slots = new Map<string, BindingSlot>();
   readonly #byId = new Map<string, BindingSlot>();
   readonly #byFlow = new Map<string, Map<string, Binding>>();
+  readonly #byInstance = new Map<string, Set<BindingSlot>>();
   readonly #due = new Map<number, Set<BindingSlot>>();
   #sequence = 0;
   #live = 0;
@@ -147,6 +148,18 @@ export class BindingTable {
     return this.#byId.get(id)?.binding;
   }
 
+  /**
+   * The connection its device used last: one that reconnected registers under another contact address, yet requests in
+   * its old dialogs must find it. Devices without `+sip.instance` cannot be told apart and keep their own.
+   */
+  newestFlow(binding: Binding): FlowRef {
+    let newest: BindingSlot | undefined;
+    for (const slot of this.#byInstance.get(instanceKey(binding)) ?? []) {
+      if (newest === undefined || slot.lastSequence > newest.lastSequence) newest = slot;
+    }
+    return newest?.binding?.flow ?? binding.flow;
+  }
+
   /** The bindings registered over one connection. */
   ofFlow(flow: FlowRef): Iterable<Binding> {
     return this.#byFlow.get(flowKey(flow))?.values() ?? [];
@@ -187,6 +200,7 @@ export class BindingTable {
     this.#byId.set(slot.id, slot);
     this.#live += 1;
     this.#enterFlow(binding);
+    this.#enterInstance(slot);
     this.#scheduleExpiry(slot, binding.expiresAtMs);
     return true;
   }
@@ -237,6 +251,7 @@ export class BindingTable {
     slot.binding = binding;
     if (before === undefined) {
       this.#live += 1;
+      this.#enterInstance(slot);
       this.#scheduleExpiry(slot, grant.expiresAtMs);
     } else {
       if (flowKey(before.flow) !== flowKey(grant.flow)) this.#leaveFlow(before);
@@ -252,7 +267,23 @@ export class BindingTable {
     slot.binding = undefined;
     this.#live -= 1;
     this.#leaveFlow(binding);
+    this.#leaveInstance(slot);
     this.#options.journal?.remove(binding.id);
+  }
+
+  #enterInstance(slot: BindingSlot): void {
+    if (slot.instance === '') return;
+    const key = instanceKey(slot);
+    const slots = this.#byInstance.get(key);
+    if (slots === undefined) this.#byInstance.set(key, new Set([slot]));
+    else slots.add(slot);
+  }
+
+  #leaveInstance(slot: BindingSlot): void {
+    const key = instanceKey(slot);
+    const slots = this.#byInstance.get(key);
+    slots?.delete(slot);
+    if (slots?.size === 0) this.#byInstance.delete(key);
   }
 
   #enterFlow(binding: Binding): void {
@@ -288,6 +319,10 @@ function disambiguatorOf(uriKey: string): number {
 
 function ownerOf(from: { id: string; aor: string; instance: string; uriKey: string }) {
   return { id: from.id, aor: from.aor, instance: from.instance, uriKey: from.uriKey };
+}
+
+function instanceKey(of: { aor: string; instance: string }): string {
+  return `${of.aor} ${of.instance}`;
 }
 
 function flowKey(flow: FlowRef): string {

@@ -51,6 +51,18 @@ export class NodeDirectory {
     return this.#domainSet.has(host) ? this.#ofDomain(wanted, nowMs) : [];
   }
 
+  /** The nodes in order for a target that names no host: a telephone number. */
+  anyNode(wanted: Wanted, nowMs: number): readonly SipNode[] {
+    this.#refresh();
+    return this.#ofDomain(wanted, nowMs);
+  }
+
+  /** Whether `host` is a name or address of a discovered node. */
+  isNode(host: string): boolean {
+    this.#refresh();
+    return this.#byHost.has(canonicalHost(host));
+  }
+
   /** Whether `host` is a domain whose calls we route. */
   serves(host: string): boolean {
     this.#refresh();

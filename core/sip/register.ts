@@ -39,6 +39,8 @@ export interface RegisterContext {
   readonly hop: CoreHop;
   /** Path instead of rewritten contacts. */
   readonly pathHeaders: boolean;
+  /** How long a refresh may be late. */
+  readonly expiryGraceMs: number;
 }
 
 /** Edits `request` for `node` and claims its contacts. Throws SipParseError on a malformed Contact. */
@@ -138,14 +140,15 @@ export function dropRegister(plan: RegisterPlan, table: BindingTable): void {
 export function settleRegister(
   plan: RegisterPlan,
   response: SipResponse,
-  { table, pathHeaders }: RegisterContext,
+  { table, pathHeaders, expiryGraceMs }: RegisterContext,
   nowMs: number,
 ): void {
   if (plan.isWildcard) table.unbindAor(plan.aor, plan.sequence);
   const granted = grantsOf(response, pathHeaders);
   for (const one of plan.contacts) {
     const expires = expiresOf(one, response, granted, pathHeaders);
-    const grant = { contact: one.contact, node: plan.node.zone, flow: plan.flow, expiresAtMs: nowMs + expires * 1000 };
+    const expiresAtMs = nowMs + expires * 1000 + expiryGraceMs;
+    const grant = { contact: one.contact, node: plan.node.zone, flow: plan.flow, expiresAtMs };
     table.settle(one.slot, plan.sequence, expires > 0 ? grant : undefined, nowMs);
   }
 }

@@ -1,0 +1,180 @@
+// A client's request that an edge handed over: who it is, whether he may, and where it goes (RFC 3261 §16.3 to §16.5).
+// Trust: the edge is authenticated, what it carries is not. Every request but REGISTER needs a connection over which
+// a registration was granted (T-054, T-055), speaks as the registered user, and goes to discovered nodes only (T-060,
+// T-064).
+import type { SipRequest, SipUri } from '../../sip/index.ts';
+import { isLooped, loopHash, pairIdOf, popRoutePair, routeUri, takeHop, topRoute } from '../../sip/hop/index.ts';
+import { addressOfRecord, isSameUser } from './address-of-record.ts';
+import type { Binding, BindingTable, FlowRef } from './binding-table.ts';
+import { belongsTo, type Dialog, type DialogTable } from './dialog-table.ts';
+import type { EdgeIdentity } from './edge-identity.ts';
+import { isCoreHost, type CoreHop } from './hop-identity.ts';
+import type { NodeDirectory, Wanted } from './node-directory.ts';
+import type { Outgoing, Owner, Target } from './outgoing.ts';
+import { isRefusal, refuse, type Refusal } from './verdict.ts';
+
+/** The header in which edge names the connection; taken off here. */
+const flowHeader = 'X-Viaduct-Flow';
+const maxTokenLength = 64;
+
+export interface FromClientContext {
+  readonly hop: CoreHop;
+  readonly bindings: BindingTable;
+  readonly dialogs: DialogTable;
+  readonly directory: NodeDirectory;
+  /** False lets unregistered connections and foreign From values pass: for a lab only. */
+  readonly requireRegistration: boolean;
+  /** The deployment's dial policy: undefined lets the request go (T-064). */
+  readonly policy: ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined) | undefined;
+  readonly nowMs: () => number;
+}
+
+/** Core answers this request itself: OPTIONS that names it. */
+export const answeredHere: unique symbol = Symbol('answered here');
+
+/** Where a client's request goes. Edits it in place; throws SipParseError. */
+export function routeFromClient(
+  request: SipRequest,
+  edge: EdgeIdentity,
+  context: FromClientContext,
+): Outgoing | Refusal | typeof answeredHere {
+  const { hop } = context;
+  const flow = takeFlow(request, edge);
+  if (flow === undefined) return refuse(400, 'no-flow');
+  if (isToUs(request, hop)) return answeredHere;
+  const hash = loopHash(request);
+  const ports = [hop.inside.tcp.port, hop.inside.tls.port];
+  if (isLooped(request, hop.inside.tcp.host, ports, hash)) return refuse(482, 'loop');
+  if (!takeHop(request, hop.hopCount)) return refuse(483, 'hops');
+  const dialog = takeDialog(request, flow, context);
+  if (dialog !== undefined && isRefusal(dialog)) return dialog;
+  const owner = ownerOf(request, flow, dialog, context);
+  if (isRefusal(owner)) return owner;
+  const targets = targetsOf(request, owner, dialog, context);
+  if (isRefusal(targets)) return targets;
+  const denied = dialog === undefined ? context.policy?.(request, owner.aor) : undefined;
+  if (denied !== undefined) return refuse(denied.status, 'policy', denied.reason);
+  return { request, from: 'client', targets, owner, dialog, loopHash: hash, edge, cameFrom: hop.edgeSide };
+}
+
+function takeFlow(request: SipRequest, edge: EdgeIdentity): FlowRef | undefined {
+  const [token, second] = request.headers.getAll(flowHeader);
+  if (token === undefined || second !== undefined) return undefined;
+  request.headers.delete(flowHeader);
+  return token.length <= maxTokenLength && /^[\w-]+$/.test(token) ? { edge: edge.name, token } : undefined;
+}
+
+function isToUs(request: SipRequest, hop: CoreHop): boolean {
+  const { uri } = request;
+  return request.method === 'OPTIONS' && uri.kind === 'sip' && uri.user === undefined && isCoreHost(hop, uri.host);
+}
+
+/** Takes our own Route values off; finds the dialog that they name and checks that the client is in it. */
+function takeDialog(request: SipRequest, flow: FlowRef, context: FromClientContext): Dialog | Refusal | undefined {
+  const { hop, dialogs, bindings, nowMs } = context;
+  const pair = popRoutePair(request.headers, (uri) => isCoreHost(hop, uri.host));
+  if (pair === undefined) dropOwnRoute(request, hop);
+  const dialog = pair === undefined ? undefined : dialogs.get(pair.proxyCallId);
+  if (dialog === undefined) return undefined;
+  const { callId, from, to } = request;
+  const tags = { callId, fromTag: from.tag, toTag: to.tag };
+  if (!belongsTo(dialog, tags, dialog.isClientCaller)) return refuse(481, 'dialog-mismatch');
+  const isSameFlow = dialog.flow.edge === flow.edge && dialog.flow.token === flow.token;
+  const isOwner = isSameFlow || [...bindings.ofFlow(flow)].some((binding) => binding.aor === dialog.aor);
+  if (!isOwner) return refuse(403, 'dialog-mismatch');
+  dialog.flow = flow;
+  dialogs.touch(dialog, nowMs());
+  return dialog;
+}
+
+/** A plain Route that names core (get_edge_config's, when an edge left it on) has done its work here. */
+function dropOwnRoute(request: SipRequest, hop: CoreHop): void {
+  const uri = topSipRoute(request);
+  if (uri !== undefined && isCoreHost(hop, uri.host) && pairIdOf(uri) === undefined) {
+    request.headers.removeFirst('Route');
+  }
+}
+
+function ownerOf(
+  request: SipRequest,
+  flow: FlowRef,
+  dialog: Dialog | undefined,
+  context: FromClientContext,
+): Owner | Refusal {
+  if (dialog !== undefined) return { aor: dialog.aor, bindingId: dialog.bindingId, flow };
+  const claimed = addressOfRecord(request.from);
+  if (request.method === 'REGISTER') return { aor: claimed ?? '', bindingId: '', flow };
+  const binding = bindingOf(claimed, flow, context);
+  if (binding !== undefined) return { aor: binding.aor, bindingId: binding.id, flow };
+  if (!context.requireRegistration) return { aor: claimed ?? flow.token, bindingId: '', flow };
+  const isRegistered = [...context.bindings.ofFlow(flow)].length > 0;
+  return isRegistered ? refuse(403, 'from-mismatch', 'From Is Not The Registered User') : refuse(403, 'not-registered');
+}
+
+/** The binding on this connection whose user the request claims to be from. */
+function bindingOf(claimed: string | undefined, flow: FlowRef, context: FromClientContext): Binding | undefined {
+  if (claimed === undefined) return undefined;
+  const { directory, hop } = context;
+  const isOurs = (host: string): boolean => directory.serves(host) || directory.isNode(host) || isCoreHost(hop, host);
+  for (const binding of context.bindings.ofFlow(flow)) {
+    if (isSameUser(claimed, binding.aor, isOurs)) return binding;
+  }
+  return undefined;
+}
+
+function targetsOf(
+  request: SipRequest,
+  owner: Owner,
+  dialog: Dialog | undefined,
+  context: FromClientContext,
+): readonly Target[] | Refusal {
+  const route = topRoute(request.headers);
+  if (route !== undefined) {
+    const uri = routeUri(route);
+    // Out of a dialog nobody but us has put a Route there with right.
+    if (uri === undefined || request.to.tag === undefined) return refuse(403, 'route-refused');
+    if (isCoreHost(context.hop, uri.host)) return [{ kind: 'self' }];
+    return nodesFor({ ...wantedOf(request, owner, context), host: uri.host, port: uri.port }, dialog, context);
+  }
+  // A call whose core has restarted has lost its media: better told than silent.
+  const isLostCall = dialog === undefined && request.to.tag !== undefined && request.method === 'INVITE';
+  if (isLostCall) return refuse(481, 'dialog-mismatch');
+  const { uri } = request;
+  if (uri.kind === 'sip') return nodesFor({ ...wantedOf(request, owner, context), host: uri.host, port: uri.port }, dialog, context);
+  if (uri.scheme !== 'tel') return refuse(416, 'scheme');
+  return homeNodes(wantedOf(request, owner, context), context);
+}
+
+function wantedOf(request: SipRequest, owner: Owner, context: FromClientContext): Wanted {
+  const home = context.bindings.byId(owner.bindingId)?.node;
+  return { host: '', port: undefined, bearer: carriesBearer(request), homeZone: home };
+}
+
+/** Nodes for a host; in a dialog of ours, its own node for hosts beyond it. Else nothing outside discovery. */
+function nodesFor(wanted: Wanted, dialog: Dialog | undefined, context: FromClientContext): readonly Target[] | Refusal {
+  const { directory, nowMs } = context;
+  const nodes = directory.candidates(wanted, nowMs());
+  if (nodes.length > 0) return nodes.map((node) => ({ kind: 'node', node }));
+  const own = dialog === undefined ? undefined : directory.byZone(dialog.nodeZone);
+  if (own !== undefined) return [{ kind: 'node', node: own }];
+  return directory.serves(wanted.host) ? { ...refuse(503, 'node-down'), retryAfterSeconds: 5 } : refuse(404, 'target-refused');
+}
+
+/** A telephone number has no host: the user's own node routes it. */
+function homeNodes(wanted: Wanted, { directory, nowMs }: FromClientContext): readonly Target[] | Refusal {
+  const nodes = directory.anyNode(wanted, nowMs());
+  return nodes.length === 0 ? refuse(503, 'node-down') : nodes.map((node) => ({ kind: 'node', node }));
+}
+
+function carriesBearer(request: SipRequest): boolean {
+  return isBearer(request.headers.get('Authorization')) || isBearer(request.headers.get('Proxy-Authorization'));
+}
+
+function isBearer(credentials: string | undefined): boolean {
+  return credentials?.slice(0, 7).toLowerCase() === 'bearer ';
+}
+
+function topSipRoute(request: SipRequest): SipUri | undefined {
+  const route = topRoute(request.headers);
+  return route === undefined ? undefined : routeUri(route);
+}
