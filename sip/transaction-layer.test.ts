@@ -2,8 +2,8 @@
 
 import { describe, expect, it } from 'vitest';
 import type { ClientFailure } from './client-transaction.ts';
-import type { Clock } from './clock.ts';
 import { createRequest, createResponse } from './build.ts';
+import { HandClock } from './hand-clock.ts';
 import type { SipRequest, SipResponse } from './message.ts';
 import { parseMessage } from './parse.ts';
 import { SipParseError } from './parse-error.ts';
@@ -12,36 +12,6 @@ import { TransactionLayer } from './transaction-layer.ts';
 import type { LayerEvent, TransactionUser } from './transaction-layer.ts';
 import { RFC_TIMINGS } from './transaction-machine.ts';
 import type { SipTransport } from './transport.ts';
-
-class HandClock implements Clock {
-  time = 0;
-  timers = new Map<object, { at: number; callback: () => void }>();
-  now(): number {
-    return this.time;
-  }
-  setTimer(callback: () => void, delayMs: number): object {
-    const handle = {};
-    this.timers.set(handle, { at: this.time + delayMs, callback });
-    return handle;
-  }
-  clearTimer(handle: object | number): void {
-    this.timers.delete(handle as object);
-  }
-  /** Moves time and fires what is due, in order. */
-  move(byMs: number): void {
-    const end = this.time + byMs;
-    for (;;) {
-      const due = [...this.timers]
-        .filter(([, timer]) => timer.at <= end)
-        .sort((a, b) => a[1].at - b[1].at)[0];
-      if (due === undefined) break;
-      this.timers.delete(due[0]);
-      this.time = due[1].at;
-      due[1].callback();
-    }
-    this.time = end;
-  }
-}
 
 class Wire implements SipTransport {
   sent: (SipRequest | SipResponse)[] = [];
