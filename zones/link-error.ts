@@ -28,3 +28,8 @@ export class LinkError extends Error {
 export function wordsOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
+
+/** Words that may have come from a peer, fit for a log line and a status page. */
+export function peerWords(error: Error): string {
+  return error.message.replaceAll(/[^\x20-\x7e]/g, '?').slice(0, 200);
+}

@@ -2,9 +2,12 @@
 // test. Not part of the product.
 import type { TLSSocket } from 'node:tls';
 import { parse } from 'yaml';
+import { Admission } from './admission.ts';
 import { systemClock } from './clock.ts';
 import type { Count, LinkLog, PeerIdentity } from './peer.ts';
 import { type Pair, createPair } from './pair/pair.ts';
+import type { SshClientOptions } from './ssh/client.ts';
+import type { SshServerOptions } from './ssh/server.ts';
 import type { TraversalClientOptions } from './traversal-client.ts';
 import type { TraversalServerOptions } from './traversal-server.ts';
 import { type TraversalZone, resolveZone, zoneFileSchema } from './zone-file.ts';
@@ -135,6 +138,66 @@ export function clientOptions(
     connectTimeoutMs: 1000,
     backoff: { firstMs: 20, maxMs: 100, goodAfterMs: 1000 },
     random: () => 0.5,
+    ...change,
+  };
+}
+
+const watch = { deadAfterMs: 60_000, maxQueuedBytes: 16 * 1024 * 1024, clock: systemClock };
+
+/** The SSH listener alone, without the zone above it. */
+export function sshServerOptions(
+  zone: TraversalZone,
+  recorder: Recorder,
+  change: Partial<SshServerOptions> = {},
+): SshServerOptions {
+  return {
+    host: '127.0.0.1',
+    port: 0,
+    hostKey: zone.identity.sshKey,
+    cores: zone.cores,
+    loginGraceMs: 3000,
+    maxStrangerBytes: 16 * 1024,
+    rekeyBytes: 1024 ** 3,
+    rekeyIntervalMs: 3_600_000,
+    answerTimeoutMs: 1000,
+    channels: links.limits.channels,
+    watch,
+    admission: new Admission(serverOptions(zone, recorder).admission, systemClock),
+    clock: systemClock,
+    log: silentLog,
+    count: recorder.count,
+    onLink: () => recorder.record('link'),
+    ...change,
+  };
+}
+
+/** The SSH dialler alone; it echoes on HTTP channels. */
+export function sshClientOptions(
+  zone: TraversalZone,
+  port: number,
+  change: Partial<SshClientOptions> = {},
+): SshClientOptions {
+  const { signal } = new AbortController();
+  return {
+    dial: {
+      host: '127.0.0.1',
+      port,
+      localAddress: undefined,
+      sourcePorts: undefined,
+      timeoutMs: 1000,
+      signal,
+      random: Math.random,
+    },
+    edge: zone.edges[0]!,
+    coreName: CORE,
+    key: zone.identity.sshKey,
+    loginTimeoutMs: 3000,
+    channels: links.limits.channels,
+    watch,
+    clock: systemClock,
+    log: silentLog,
+    count: () => {},
+    onHttp: (channel) => channel.on('data', (chunk: Buffer) => channel.write(chunk)),
     ...change,
   };
 }

@@ -1,7 +1,7 @@
 // The traversal-zone file: what one peer must know to join a zone. Written by `viaduct pair`, one file per peer, so
 // that joining is copying a file. It names every peer and pins its keys; nothing else is believed (T-144).
 // Trusts: the file's owner. Does not read files or check modes; the configuration loader does.
-import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
 import { z } from 'zod';
 import { sshFingerprint } from './ssh/fingerprint.ts';
 
@@ -149,6 +149,14 @@ export function resolveZone(file: ZoneFile, identityPem: string): TraversalZone 
 export function certificateName(certificate: X509Certificate): string | undefined {
   const names = (certificate.subjectAltName ?? '').split(', ').filter((entry) => entry.startsWith('DNS:'));
   return names.length === 1 ? names[0]?.slice('DNS:'.length) : undefined;
+}
+
+/** Hash of what both sides of a zone must have alike; each says it in its hello, so that a stale file is noticed. */
+export function zoneConfigHash(zone: TraversalZone): string {
+  const { name, id, authority, edges, cores, ports } = zone;
+  return createHash('sha256')
+    .update(JSON.stringify([name, id, authority, edges, cores, ports]))
+    .digest('hex');
 }
 
 function duplicateNames(zone: ZoneFile['traversal-zone']): string[] {

@@ -30,6 +30,7 @@ export class StatusBoard {
   readonly #options: StatusOptions;
   readonly #clock: Clock;
   readonly #log: LinkLog;
+  readonly #unborn: string;
   readonly #peers = new Map<string, PeerState>();
   readonly #certificateEnds: number;
   readonly #warnFromDays: number;
@@ -44,6 +45,7 @@ export class StatusBoard {
     log: LinkLog,
   ) {
     this.#zone = zone;
+    this.#unborn = unborn;
     this.#options = options;
     this.#clock = clock;
     this.#log = log;
@@ -61,13 +63,13 @@ export class StatusBoard {
     const entry = this.#peers.get(peer);
     if (!entry) return;
     const before = entry.planes[plane];
-    if (state === 'connecting' && before.state !== 'up') return; // a retry is not news; the last cause stays visible
+    if (state === 'connecting' && before.cause !== this.#unborn) return; // a retry is not news; the last cause stays
     if (before.state === state && before.cause === cause) return;
     const since = before.state === state ? before.since : this.#clock.wall();
     entry.planes[plane] = { state, cause, since };
     const fields = { zone: this.#zone.name, peer, plane, cause };
     if (state === 'up') this.#log.info(fields, `${plane} link is up`);
-    else this.#log.warn(fields, `${plane} link is ${state}`);
+    else if (state === 'down') this.#log.warn(fields, `${plane} link is down`);
   }
 
   setHello(peer: string, configHash: string): void {

@@ -55,11 +55,15 @@ export async function createAuthority(commonName: string, validity: Validity): P
   };
 }
 
-/** Issues one peer's identity: CN and SAN are its name, usable as TLS server and client. */
+/** RFC 5280 §4.2.1.12: every peer is TLS server to some and client to others. */
+const BOTH_ROLES = [OID.serverAuth, OID.clientAuth] as const;
+
+/** Issues one peer's identity: CN and SAN are its name, usable as TLS server and client unless `purposes` says else. */
 export async function issueIdentity(
   authority: CertifiedKey,
   name: string,
   validity: Validity,
+  purposes: readonly string[] = BOTH_ROLES,
 ): Promise<CertifiedKey> {
   const { pkijs, asn1js } = await toolkit();
   const issuer = new X509Certificate(authority.certificate);
@@ -74,11 +78,11 @@ export async function issueIdentity(
   const keys = await webcrypto.subtle.generateKey(ALGORITHM, true, ['sign', 'verify']);
   const certificate = await blankCertificate(commonNameOf(issuer), name, keys.publicKey, validity);
   const names = new pkijs.GeneralNames({ names: [new pkijs.GeneralName({ type: 2, value: name })] });
-  const purposes = new pkijs.ExtKeyUsage({ keyPurposes: [OID.serverAuth, OID.clientAuth] });
+  const usage = new pkijs.ExtKeyUsage({ keyPurposes: [...purposes] });
   certificate.extensions = [
     extension(pkijs, OID.basicConstraints, true, new asn1js.Sequence()),
     await keyUsage(0b1000_0000),
-    extension(pkijs, OID.extendedKeyUsage, false, purposes.toSchema()),
+    extension(pkijs, OID.extendedKeyUsage, false, usage.toSchema()),
     extension(pkijs, OID.subjectAltName, false, names.toSchema()),
     ...(await keyIdentifiers(keys.publicKey, issuerPublic)),
   ];

@@ -6,7 +6,7 @@ import type { Duplex } from 'node:stream';
 import ssh2 from 'ssh2';
 import type { Clock } from '../clock.ts';
 import { type DialOptions, dial } from '../dial.ts';
-import { LinkError } from '../link-error.ts';
+import { LinkError, peerWords } from '../link-error.ts';
 import { type LinkWatchOptions, watchLink } from '../link-watch.ts';
 import type { Count, LinkLog } from '../peer.ts';
 import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
@@ -141,7 +141,7 @@ class CoreConnection {
   #failed(error: Error): void {
     const { edge, coreName, key } = this.#options;
     const level = 'level' in error ? error.level : undefined;
-    if (level !== 'client-authentication') return this.#say(error.message);
+    if (level !== 'client-authentication') return this.close(peerWords(error)); // ssh2 itself only half-closes
     this.#refuseIdentity(
       `${edge.name} refuses our SSH key ${sshFingerprint(key)}: does its zone file list ${coreName} with this key?`,
     );

@@ -7,7 +7,7 @@ import type { Duplex } from 'node:stream';
 import ssh2, { type AuthContext, type Connection, type Session } from 'ssh2';
 import type { Admission } from '../admission.ts';
 import { type Clock, every } from '../clock.ts';
-import { LinkError } from '../link-error.ts';
+import { LinkError, peerWords } from '../link-error.ts';
 import { type LinkWatchOptions, watchLink } from '../link-watch.ts';
 import type { Count, LinkLog } from '../peer.ts';
 import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
@@ -170,7 +170,8 @@ class EdgeConnection {
   /** Starts to listen to what the peer does after its greeting. */
   greet(): void {
     const connection = this.#connection;
-    connection.on('error', (error) => this.#say(error.message));
+    // ssh2 only half-closes after an error: a peer that goes on sending would keep a dead link
+    connection.on('error', (error) => this.close(peerWords(error)));
     connection.once('handshake', () => this.#checkHandshake());
     connection.on('authentication', (attempt) => this.#authenticate(attempt));
     connection.once('ready', () => this.#loggedIn());

@@ -14,7 +14,15 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Admission } from '../admission.ts';
 import { systemClock } from '../clock.ts';
 import type { Pair } from '../pair/pair.ts';
-import { CORE, EDGE, Recorder, pairForTest, serverOptions, silentLog, zoneOf } from '../test-zone.ts';
+import {
+  CORE,
+  EDGE,
+  Recorder,
+  pairForTest,
+  sshClientOptions,
+  sshServerOptions,
+  zoneOf,
+} from '../test-zone.ts';
 import { type CoreSshLink, type SshClientOptions, connectSsh } from './client.ts';
 import { HTTP_FORWARD, SSH_ALGORITHMS, SSH_IDENT } from './profile.ts';
 import { type EdgeSshLink, SshServer, type SshServerOptions } from './server.ts';
@@ -32,64 +40,21 @@ afterEach(async () => {
 });
 
 async function startServer(change: Partial<SshServerOptions> = {}) {
-  const zone = zoneOf(pair, EDGE);
   const recorder = new Recorder();
   const links: EdgeSshLink[] = [];
-  const base = serverOptions(zone, recorder);
-  const server = new SshServer({
-    host: '127.0.0.1',
-    port: 0,
-    hostKey: zone.identity.sshKey,
-    cores: zone.cores,
-    loginGraceMs: 3000,
-    maxStrangerBytes: 16 * 1024,
-    rekeyBytes: 1024 ** 3,
-    rekeyIntervalMs: 3_600_000,
-    answerTimeoutMs: 1000,
-    channels: base.limits.channels,
-    watch: { deadAfterMs: 60_000, maxQueuedBytes: 16 * 1024 * 1024, clock: systemClock },
-    admission: new Admission(base.admission, systemClock),
-    clock: systemClock,
-    log: silentLog,
-    count: recorder.count,
-    onLink: (link) => {
-      link.control.on('data', () => undefined);
-      links.push(link);
-      recorder.record('link');
-    },
-    ...change,
-  });
+  const onLink = (link: EdgeSshLink): void => {
+    link.control.on('data', () => undefined);
+    links.push(link);
+    recorder.record('link');
+  };
+  const server = new SshServer(sshServerOptions(zoneOf(pair, EDGE), recorder, { onLink, ...change }));
   await server.listen();
   closers.push(() => server.close());
   return { server, recorder, links };
 }
 
-function coreOptions(port: number, change: Partial<SshClientOptions> = {}): SshClientOptions {
-  const zone = zoneOf(pair, CORE);
-  const edge = zone.edges[0]!;
-  return {
-    dial: {
-      host: '127.0.0.1',
-      port,
-      localAddress: undefined,
-      sourcePorts: undefined,
-      timeoutMs: 1000,
-      signal: new AbortController().signal,
-      random: Math.random,
-    },
-    edge,
-    coreName: CORE,
-    key: zone.identity.sshKey,
-    loginTimeoutMs: 3000,
-    channels: serverOptions(zone, new Recorder()).limits.channels,
-    watch: { deadAfterMs: 60_000, maxQueuedBytes: 16 * 1024 * 1024, clock: systemClock },
-    clock: systemClock,
-    log: silentLog,
-    count: () => {},
-    onHttp: (channel) => channel.on('data', (chunk: Buffer) => channel.write(chunk)),
-    ...change,
-  };
-}
+const coreOptions = (port: number, change: Partial<SshClientOptions> = {}): SshClientOptions =>
+  sshClientOptions(zoneOf(pair, CORE), port, change);
 
 async function linked(change: { server?: Partial<SshServerOptions>; core?: Partial<SshClientOptions> } = {}) {
   const started = await startServer(change.server);

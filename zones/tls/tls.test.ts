@@ -90,9 +90,10 @@ async function coreWith(
   name: string,
   validity = YEAR,
   authority = pair.authorityPem,
+  purposes?: readonly string[],
 ): Promise<TraversalZone> {
   const [certificate = '', key = ''] = authority.split(/(?=-----BEGIN PRIVATE KEY)/);
-  const issued = await issueIdentity({ certificate, key }, name, validity);
+  const issued = await issueIdentity({ certificate, key }, name, validity, purposes);
   return { ...core, identity: { ...core.identity, certificate: issued.certificate, tlsKey: issued.key } };
 }
 
@@ -185,6 +186,12 @@ describe('edge refuses a core', () => {
       () => coreWith(CORE, { from: Date.now() + DAY_MS, days: 3 }),
       /^peer's certificate is not valid before .* \(clock differs\?\)$/,
       /not valid yet by its clock/,
+    ],
+    [
+      'whose certificate is for TLS servers only (T-143)',
+      () => coreWith(CORE, YEAR, pair.authorityPem, ['1.3.6.1.5.5.7.3.1']),
+      /^peer's certificate may not be used for both TLS server and client \(extended key usage\)/,
+      /may not be used as TLS client/,
     ],
   ];
   it.each(cases)('%s', async (_name, zone, atEdge, atCore) => {
