@@ -15,6 +15,7 @@ const PEERS = [
   ['baresip', 'baresip-core', 'calls'],
   ['kamailio', 'kamailio', 'calls, scenarios'],
   ['/kamailio/modules/tls.so', 'kamailio-tls-modules', 'calls over TLS inside'],
+  ['tcpdump', 'tcpdump', 'calls'],
   ['sipp', 'sip-tester', 'SIP scenarios'],
   ['stunnel', 'stunnel4', 'SIP scenarios'],
 ];

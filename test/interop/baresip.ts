@@ -1,8 +1,8 @@
 // Debian's baresip 1.0.0 driven through its ctrl_tcp module: netstrings of JSON, commands in, events out.
 // What a phone hears is in the files its sndfile module writes. Quirks of 1.0.0 that shape this file:
-// ausine speaks only 48 kHz stereo, so a WAV file is the microphone; the recorder of received sound is lost at the first
-// re-INVITE, the recorder of sent sound is not, so a phone that must record across a hold plays back what it hears
-// (aubridge from loudspeaker to microphone) and its sent sound is the recording.
+// ausine speaks only 48 kHz stereo, so a WAV file is the microphone; without a loudspeaker it still decodes and records;
+// the recorder of received sound is lost at the first re-INVITE, so what comes after one is measured on the wire
+// (rtp-capture.ts) or by how many seconds the decoder made.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Namespace } from '../topology/network.ts';
@@ -30,8 +30,8 @@ export interface BaresipOptions {
   readonly mediaEncryption?: 'srtp' | 'srtp-mand';
   /** PEM file of the authorities it believes. */
   readonly authority?: string;
-  /** The tone it speaks; `loop`: it speaks what it hears. */
-  readonly speaks: { readonly hz: number } | 'loop';
+  /** The tone it speaks. */
+  readonly speaks: { readonly hz: number };
   readonly registerSeconds?: number;
 }
 
@@ -103,12 +103,17 @@ export class Baresip {
     await this.process.said(/ 200 [^\n]*\[\d+ binding/, { timeoutMs });
   }
 
-  /** The newest recording: of what it heard, or (for a phone that loops) of what it spoke back. */
+  /** Seconds of sound its decoder has made in this call: only what came with a good SRTP tag gets so far. */
+  async decodedSeconds(): Promise<number> {
+    const found = /rx:[^]*?time = ([\d.]+) sec/.exec(await this.command('audio_debug'))?.[1];
+    return Number(found ?? Number.NaN);
+  }
+
+  /** The newest recording of what it heard. */
   recording(): string {
     const folder = path.join(this.options.folder, this.options.user);
-    const suffix = this.options.speaks === 'loop' ? '-enc.wav' : '-dec.wav';
     const newest = readdirSync(folder)
-      .filter((name) => name.endsWith(suffix))
+      .filter((name) => name.endsWith('-dec.wav'))
       .toSorted()
       .at(-1);
     if (newest === undefined) throw new Error(`${this.options.user} recorded nothing`);
@@ -131,11 +136,8 @@ export class Baresip {
 export async function startBaresip(keeper: ProcessKeeper, options: BaresipOptions): Promise<Baresip> {
   const folder = path.join(options.folder, options.user);
   mkdirSync(folder, { recursive: true });
-  if (options.speaks !== 'loop') {
-    const { hz } = options.speaks;
-    const tone = { hz, seconds: TONE_SECONDS, amplitude: 12_000, sampleRate: SAMPLE_RATE };
-    writeTone(path.join(folder, 'microphone.wav'), tone);
-  }
+  const tone = { ...options.speaks, seconds: TONE_SECONDS, amplitude: 12_000, sampleRate: SAMPLE_RATE };
+  writeTone(path.join(folder, 'microphone.wav'), tone);
   writeFileSync(path.join(folder, 'config'), configuration(options, folder));
   writeFileSync(path.join(folder, 'accounts'), account(options));
   writeFileSync(path.join(folder, 'contacts'), '');
@@ -155,15 +157,13 @@ s.on('error',(e)=>{console.error(e.message);process.exit(1)});s.on('close',()=>p
 process.stdin.pipe(s);s.pipe(process.stdout);`;
 
 function configuration(options: BaresipOptions, folder: string): string {
-  const loop = options.speaks === 'loop';
   return [
     'poll_method epoll',
     `sip_listen ${options.address}:5060`,
     ...(options.authority === undefined ? [] : [`sip_cafile ${options.authority}`]),
     'call_local_timeout 60',
     'call_max_calls 4',
-    ...(loop ? ['audio_player aubridge,loop'] : []),
-    `audio_source ${loop ? 'aubridge,loop' : `aufile,${path.join(folder, 'microphone.wav')}`}`,
+    `audio_source aufile,${path.join(folder, 'microphone.wav')}`,
     `ausrc_srate ${SAMPLE_RATE}`,
     `auplay_srate ${SAMPLE_RATE}`,
     'ausrc_channels 1',
@@ -172,7 +172,7 @@ function configuration(options: BaresipOptions, folder: string): string {
     'jitter_buffer_delay 5-10',
     'rtp_stats yes',
     'module_path /usr/lib/baresip/modules',
-    ...['g711', loop ? 'aubridge' : 'aufile', 'sndfile', 'srtp'].map((name) => `module ${name}.so`),
+    ...['g711', 'aufile', 'sndfile', 'srtp'].map((name) => `module ${name}.so`),
     'module_tmp account.so',
     'module_app menu.so',
     'module_app ctrl_tcp.so',

@@ -2,7 +2,7 @@
 //
 //   client, client2 ── nat ── internet ── outer ── edge ── inner ──┬── core
 //   10.77/10.78.0.2    198.18.1.2         198.18.2.2      10.30.0.1├── ucm    (Kamailio, UDS, files, DNS inside)
-//                      198.18.1.1         10.10.0.1                ├── phone
+//                      198.18.1.1         10.10.0.1                ├── phone, phone2
 //                                         10.20.0.1 (inner)        └── script (SIPp inside)
 
 /** The service domain, and the edge's name in it. */
@@ -26,6 +26,7 @@ export const ADDRESS = {
   core: '10.30.0.10',
   ucm: '10.30.0.20',
   phone: '10.30.0.30',
+  phone2: '10.30.0.31',
   script: '10.30.0.40',
 } as const;
 

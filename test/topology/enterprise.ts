@@ -16,6 +16,7 @@ export interface Ground {
   readonly core: Namespace;
   readonly ucm: Namespace;
   readonly phone: Namespace;
+  readonly phone2: Namespace;
   readonly script: Namespace;
 }
 
@@ -34,6 +35,7 @@ export function buildGround(label: string): Ground {
     core: named('core'),
     ucm: named('ucm'),
     phone: named('phone'),
+    phone2: named('phone2'),
     script: named('script'),
   };
   joinOutside(ground, named('nat'));
@@ -68,7 +70,7 @@ function joinOutside({ network, client, client2, internet, outer, edge }: Ground
   loadOuter(outer, { wan: 'wan', dmz: 'dmz' });
 }
 
-function joinInside({ network, edge, inner, core, ucm, phone, script }: Ground): void {
+function joinInside({ network, edge, inner, core, ucm, phone, phone2, script }: Ground): void {
   network.join(
     { at: edge, device: 'internal', address: `${ADDRESS.edgeInternal}/24` },
     { at: inner, device: 'dmz', address: `${ADDRESS.inner}/24` },
@@ -76,8 +78,8 @@ function joinInside({ network, edge, inner, core, ucm, phone, script }: Ground):
   // The edge knows the way in: only the firewall stops it.
   edge.route('10.30.0.0/24', ADDRESS.inner);
   inner.bridge('lan', '10.30.0.1/24');
-  const hosts = { core, ucm, phone, script };
-  for (const name of ['core', 'ucm', 'phone', 'script'] as const) {
+  const hosts = { core, ucm, phone, phone2, script };
+  for (const name of ['core', 'ucm', 'phone', 'phone2', 'script'] as const) {
     network.join({ at: hosts[name], address: `${ADDRESS[name]}/24` }, { at: inner, bridge: 'lan' });
     hosts[name].route('default', '10.30.0.1');
   }
@@ -85,9 +87,9 @@ function joinInside({ network, edge, inner, core, ucm, phone, script }: Ground):
   loadInner(inner, { dmz: 'dmz', lan: 'lan' });
 }
 
-function nameEverything({ client, client2, edge, core, ucm, phone, script }: Ground): void {
+function nameEverything({ client, client2, edge, core, ucm, phone, phone2, script }: Ground): void {
   for (const outside of [client, client2]) outside.names({ nameserver: ADDRESS.internetNearClients });
   edge.names({ hosts: { [EDGE_NAME]: ADDRESS.edgeExternal } });
-  for (const inside of [core, phone, script]) inside.names({ nameserver: ADDRESS.ucm });
+  for (const inside of [core, phone, phone2, script]) inside.names({ nameserver: ADDRESS.ucm });
   ucm.names({ hosts: { [UCM_NAME]: ADDRESS.ucm, [CORE_NAME]: ADDRESS.core } });
 }

@@ -19,8 +19,7 @@ export interface PairFiles {
 
 /** Whose certificates the pair is given. */
 export interface PairCertificates {
-  readonly edgeChain: string;
-  readonly edgeKey: string;
+  readonly edge: { readonly chain: string; readonly key: string };
   /** PEM of the authority that signed the inside node. */
   readonly insideAuthority: string;
 }
@@ -65,7 +64,7 @@ function edgeSettings(folder: string, pair: string, certificates: PairCertificat
     zones: [path.join(pair, `${EDGE_NAME}.zone.yaml`)],
     listen: { external: ADDRESS.edgeExternal, internal: ADDRESS.edgeInternal },
     announce: ADDRESS.edgePublic,
-    certificate: { chain: `file:${certificates.edgeChain}`, key: `file:${certificates.edgeKey}` },
+    certificate: { chain: `file:${certificates.edge.chain}`, key: `file:${certificates.edge.key}` },
     media: { ports: `${MEDIA_PORTS.first}-${MEDIA_PORTS.last}` },
     'state-directory': path.join(folder, 'edge-state'),
     log: { level: 'debug' },

@@ -1,0 +1,155 @@
+// The topology with everybody on it: DNS in both views, Kamailio and the node's web services inside, edge and core
+// paired and running. Phones and scripts are started by the tests.
+import { fileURLToPath } from 'node:url';
+import { TestAuthority } from '../interop/certificates.ts';
+import { startBaresip, type Baresip, type BaresipOptions } from '../interop/baresip.ts';
+import { startDnsmasq } from '../interop/dnsmasq.ts';
+import { startKamailio } from '../interop/kamailio.ts';
+import { ADDRESS, CORE_NAME, DOMAIN, EDGE_NAME, UCM_NAME } from './addresses.ts';
+import { buildGround, type Ground } from './enterprise.ts';
+import type { Namespace } from './network.ts';
+import { ProcessKeeper, type StartedProcess } from './process-keeper.ts';
+import { makeRunFolder, type RunFolder } from './run-folder.ts';
+import { until } from './until.ts';
+import { ViaductProcess, writePairFiles } from './viaduct.ts';
+
+/** Programs a suite on this stage needs. */
+export const STAGE_PROGRAMS = ['nft', 'dnsmasq', 'openssl', 'curl', 'kamailio', 'baresip', 'tcpdump'];
+
+export interface Stage {
+  readonly ground: Ground;
+  readonly keeper: ProcessKeeper;
+  readonly folder: RunFolder;
+  /** Signed the edge's public certificate; what clients believe. */
+  readonly publicAuthority: TestAuthority;
+  readonly kamailio: StartedProcess;
+  readonly node: StartedProcess;
+  readonly edge: ViaductProcess;
+  readonly core: ViaductProcess;
+  close(): Promise<void>;
+}
+
+/** Builds and starts everything, and waits until the links are up. */
+export async function setStage(label: string): Promise<Stage> {
+  const folder = makeRunFolder(label);
+  const keeper = new ProcessKeeper(folder.path);
+  const ground = buildGround(label);
+  const close = async (): Promise<void> => {
+    await keeper.stopAll();
+    ground.network.remove();
+    folder.remove();
+  };
+  try {
+    const publicAuthority = new TestAuthority(folder.path, 'public');
+    const inside = await startInside(keeper, ground, folder.path);
+    const files = await writePairFiles(keeper, folder.path, {
+      edge: publicAuthority.issue([EDGE_NAME]),
+      insideAuthority: inside.authority.certificate,
+    });
+    const edge = new ViaductProcess(keeper, 'edge', ground.edge, files.edge);
+    const core = new ViaductProcess(keeper, 'core', ground.core, files.core);
+    await Promise.all([edge.start(), core.start()]);
+    await linksUp(edge, core);
+    return { ground, keeper, folder, publicAuthority, ...inside, edge, core, close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Inside {
+  readonly authority: TestAuthority;
+  readonly kamailio: StartedProcess;
+  readonly node: StartedProcess;
+}
+
+async function startInside(keeper: ProcessKeeper, ground: Ground, folder: string): Promise<Inside> {
+  const authority = new TestAuthority(folder, 'inside');
+  const leaf = authority.issue([UCM_NAME]);
+  const [kamailio, node] = await Promise.all([
+    startKamailio(keeper, {
+      folder,
+      at: ground.ucm,
+      address: ADDRESS.ucm,
+      domains: [UCM_NAME],
+      tls: leaf,
+      fixedUsers: { 2001: `sip:${ADDRESS.script}:5060;transport=tcp` },
+    }),
+    startNode(keeper, ground.ucm, { ...leaf, name: UCM_NAME, address: ADDRESS.ucm, domain: DOMAIN }),
+    startDnsmasq(keeper, {
+      name: 'outside',
+      at: ground.internet,
+      address: ADDRESS.internetNearClients,
+      hosts: { [EDGE_NAME]: ADDRESS.edgePublic },
+      services: { [`_collab-edge._tls.${DOMAIN}`]: { target: EDGE_NAME, port: 8443 } },
+    }),
+    startDnsmasq(keeper, {
+      name: 'inside',
+      at: ground.ucm,
+      address: ADDRESS.ucm,
+      hosts: { [UCM_NAME]: ADDRESS.ucm, [CORE_NAME]: ADDRESS.core, [EDGE_NAME]: ADDRESS.edgeInternal },
+      services: { [`_cisco-uds._tcp.${DOMAIN}`]: { target: UCM_NAME, port: 8443 } },
+    }),
+  ]);
+  return { authority, kamailio, node };
+}
+
+async function startNode(keeper: ProcessKeeper, at: Namespace, settings: object): Promise<StartedProcess> {
+  const program = fileURLToPath(new URL('../interop/unified-cm-node.ts', import.meta.url));
+  const command = [process.execPath, program, JSON.stringify(settings)];
+  const node = keeper.start(command, { inside: at.exec, name: 'unified-cm-node' });
+  await node.said(/node ready/);
+  return node;
+}
+
+/** Waits until both processes call themselves healthy: every plane of every link is up. */
+export async function linksUp(
+  edge: ViaductProcess,
+  core: ViaductProcess,
+  deadlineMs = 10_000,
+): Promise<void> {
+  const healthy = async (one: ViaductProcess): Promise<boolean> => (await one.ask('/health')) !== undefined;
+  await until('links up', async () => (await healthy(core)) && (await healthy(edge)), {
+    deadlineMs,
+    everyMs: 50,
+    detail: () => `edge:\n${edge.log(30)}\ncore:\n${core.log(30)}`,
+  });
+}
+
+type PhoneWishes = Pick<BaresipOptions, 'user' | 'speaks'> & Partial<BaresipOptions>;
+
+/** A phone outside: TLS to the edge by name, SRTP, registered when this resolves. */
+export async function outsidePhone(
+  stage: Stage,
+  where: 'client' | 'client2',
+  wishes: PhoneWishes,
+): Promise<Baresip> {
+  const phone = await startBaresip(stage.keeper, {
+    folder: stage.folder.path,
+    at: stage.ground[where],
+    address: ADDRESS[where],
+    domain: UCM_NAME,
+    outbound: `sip:${EDGE_NAME}:5061;transport=tls`,
+    transport: 'tls',
+    mediaEncryption: 'srtp-mand',
+    authority: stage.publicAuthority.certificate,
+    ...wishes,
+  });
+  await phone.registered();
+  return phone;
+}
+
+/** A desk phone inside: TCP to the registrar, plain RTP. */
+export async function insidePhone(stage: Stage, wishes: PhoneWishes): Promise<Baresip> {
+  const phone = await startBaresip(stage.keeper, {
+    folder: stage.folder.path,
+    at: stage.ground.phone,
+    address: ADDRESS.phone,
+    domain: UCM_NAME,
+    outbound: `sip:${ADDRESS.ucm}:5060;transport=tcp`,
+    transport: 'tcp',
+    ...wishes,
+  });
+  await phone.registered();
+  return phone;
+}
