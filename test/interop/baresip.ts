@@ -148,7 +148,9 @@ export async function startBaresip(keeper: ProcessKeeper, options: BaresipOption
     inside: options.at.exec,
     name: `${name}-control`,
   });
-  return new Baresip(options, phone, control);
+  const started = new Baresip(options, phone, control);
+  await started.command('reginfo'); // events before the control port is open would be lost
+  return started;
 }
 
 /** stdin and stdout to the control port: the port is in the phone's namespace, the test is not. */
