@@ -6,3 +6,5 @@ export { createMetrics } from './metrics.ts';
 export type { Count, Metrics } from './metrics.ts';
 export { openAdmin } from './listener.ts';
 export type { AdminListener } from './listener.ts';
+export { adminPart, openParts } from './parts.ts';
+export type { Part } from './parts.ts';

@@ -12,7 +12,7 @@ import {
   hostName,
   ipAddress,
   port,
-  portRange,
+  mediaPortRange,
   size,
   toggle,
 } from './units.ts';

@@ -43,6 +43,12 @@ const sip = z
       'Longest silence of a connection that has spoken.',
     ),
     'max-message': size('4 KiB', '1 MiB', '32 KiB').describe('Largest SIP message.'),
+    'hop-count': count(1, 70, 15).describe(
+      'Most hops a request may still go: Max-Forwards is lowered to this.',
+    ),
+    'setup-timeout': duration('10 s', '10 min', '180 s').describe(
+      'Longest ringing time before a call is given up.',
+    ),
     'max-messages-per-second': count(1, 100_000, 100).describe(
       'Messages per second that one connection may sustain.',
     ),

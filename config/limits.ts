@@ -24,3 +24,98 @@ export const LINK_LIMITS = {
   perAddressBurst: 40,
   maxAddresses: 4_096,
 } as const;
+
+/** What one HTTP message may be on every hop; the client side's head size is a setting. */
+export const HTTP_LIMITS = {
+  maxTargetBytes: 8 * 1024,
+  maxHeaders: 100,
+  maxHeaderNameBytes: 256,
+  /** Heads between edge and core, and answers from inside: the client's head and what edge adds. */
+  maxInnerHeadBytes: 128 * 1024,
+  /** A body must bring this much in each body timeout; below it a client only holds a connection. */
+  minBodyBytes: 1024,
+  /** How long an answer waits for a reader that takes nothing. */
+  writeMs: 60_000,
+  /** After a refusal the client may finish what it sends, so that it can read the answer. */
+  lingerBytes: 64 * 1024,
+  lingerMs: 2_000,
+  /** Bytes held for a slow reader: two of these for each request under way. */
+  maxBufferedBytes: 1024 * 1024,
+  maxRequestsPerConnection: 1_000_000,
+  maxInterim: 8,
+  /** TLS handshakes under way at one door. */
+  maxHandshakes: 512,
+  maxWaitingForChannel: 4_096,
+  channelWaitMs: 10_000,
+  channelIdleMs: 60_000,
+  responseMs: 120_000,
+  retryAfterSeconds: 30,
+  sweepMs: 1_000,
+} as const;
+
+/** What SIP may hold in memory. */
+export const SIP_LIMITS = {
+  /** TLS handshakes under way at the door. */
+  maxHandshakes: 512,
+  maxHeaderLines: 256,
+  /** Clients connected and not registered: each may hold one message. */
+  maxUnproven: 10_000,
+  unprovenTimeoutMs: 120_000,
+  maxPendingPerConnection: 64,
+  maxPendingUnproven: 4,
+  maxQueueBytes: 1024 * 1024,
+  /** A link carries everybody; its queue must hold a burst of a few thousand messages. */
+  maxTransactions: 100_000,
+  closeTimeoutMs: 2_000,
+  maxDialogs: 50_000,
+  /** Subscriptions and the like of one user: a Jabber-class client has about ten per contact list. */
+  maxUsagesPerUser: 200,
+  maxRegistrationsPerConnection: 20,
+  maxInsideConnections: 1_024,
+  acknowledgeTimeoutMs: 32_000,
+  /** A dialog without any message for this long is forgotten: twice the longest session interval in use. */
+  maxSilenceMs: 4 * 3_600_000,
+  /** A dialog that ended is remembered this long for late answers (64 × T1, RFC 3261 §17). */
+  lingerMs: 32_000,
+  avoidNodeMs: 30_000,
+  expiryGraceMs: 30_000,
+  /** STUN on the connections to call control, as Expressway does (mra-wire §3.7). */
+  nodePingMs: 30_000,
+  nodeDeadMs: 45_000,
+} as const;
+
+/** What the media plane may hold. */
+export const MEDIA_LIMITS = {
+  maxPorts: 50_000,
+  maxFlows: 100_000,
+  maxLinks: 64,
+  maxSourcesPerKey: 32,
+  stunPerSecond: 200,
+  trunkBufferBytes: 4 * 1024 * 1024,
+  engineSweepMs: 500,
+  /** How long a port pair rests, so that a late packet of the last call does not meet the next. */
+  portQuarantineMs: 5_000,
+  maxPendingSources: 8,
+  probePacketsPerSecond: 50,
+  maxStreamsPerSession: 32,
+  maxSessions: 10_000,
+  helloIntervalMs: 1_500,
+  linkDeadMs: 4_000,
+  linkRebindMs: 10_000,
+} as const;
+
+/** Core's own questions to call control, and what access control keeps. */
+export const CORE_LIMITS = {
+  maxConnectionsPerService: 64,
+  maxWaitingPerService: 1_024,
+  serviceWaitMs: 10_000,
+  serviceIdleMs: 30_000,
+  maxUdsConnections: 8,
+  maxUdsBytes: 1024 * 1024,
+  maxUsersAtOnce: 256,
+  maxWaitingPerUser: 16,
+  maxRevocationsKept: 100_000,
+  revocationRefreshMs: 5_000,
+  maxTriesPerQuestion: 3,
+  maxCounters: 100_000,
+} as const;

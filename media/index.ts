@@ -12,6 +12,7 @@ export {
   type FlowId,
   type FlowOutput,
   type FlowSpec,
+  type Accept,
   type LinkCounters,
   type LinkId,
   type MediaEngine,
@@ -22,7 +23,9 @@ export {
   type EngineLimits,
   type PortableEngineOptions,
 } from './portable-engine/portable-engine.ts';
-export { PortPool, PortPoolError, type PortPair } from './port-pool.ts';
+export { openEngine } from './system-engine.ts';
+export { PortPairs, type BoundPair, type PortPairsOptions } from './port-pairs.ts';
+export { PortPoolError } from './port-pool.ts';
 export type { MasterKey } from './srtp-keys.ts';
 export { findSuite, SUITES, type Suite, type SuiteName } from './srtp-suites.ts';
 export { SrtpReceiver, SrtpSender, type SourceState } from './srtp.ts';

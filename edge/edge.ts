@@ -1,0 +1,84 @@
+// The edge, put together: what is built and what is plugged into what. The process in the DMZ; decides nothing, holds no
+// secret of call control. Order of opening: the links first, so that a client that gets in meets a core; doors last.
+import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
+import type { Log, Metrics, Part } from '../admin/index.ts';
+import type { EdgeConfig } from '../config/index.ts';
+import { createTraversalServer } from '../zones/index.ts';
+import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
+import { httpsDoorOptions } from './assembly/https.ts';
+import { edgeLinkOptions } from './assembly/links.ts';
+import { edgeMediaOptions } from './assembly/media.ts';
+import { edgeSipOptions } from './assembly/sip.ts';
+import { createHttpsDoor } from './https/index.ts';
+import { EdgeMedia } from './media/index.ts';
+import { EdgeSip } from './sip/index.ts';
+
+/** A running edge. */
+export interface Edge {
+  close(reason: string): Promise<void>;
+}
+
+/** Starts an edge; resolves once every door is open. @throws when a door cannot be opened, with nothing left open. */
+export async function startEdge(config: EdgeConfig): Promise<Edge> {
+  const output = openLog({ level: config.log.level, role: 'edge', peer: config.edge.name });
+  const log = output.log('edge');
+  try {
+    const close = await openParts(assemble(config, createMetrics(), output.log));
+    log.info({ name: config.edge.name }, 'edge is open');
+    return {
+      close: async (reason) => {
+        log.info({ reason }, 'edge is closing');
+        await close();
+        output.flush();
+      },
+    };
+  } catch (error) {
+    output.flush();
+    throw error;
+  }
+}
+
+function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string) => Log): readonly Part[] {
+  const observers = (component: string) => ({ log: log(component), count: metrics.counter(component) });
+  const servers: TraversalServer[] = [];
+  const cores = () => servers.flatMap((server) => server.cores());
+
+  const sip = new EdgeSip(edgeSipOptions(config, observers('sip')));
+  const media = new EdgeMedia(
+    edgeMediaOptions(
+      config,
+      (core, status) => servers.forEach((server) => server.reportMedia(core, status)),
+      observers('media'),
+    ),
+  );
+  const plugs: ZonePlugs = {
+    onSip: (socket, peer) => sip.onSip(socket, peer),
+    controlHandlers: media.controlHandlers,
+    onPeerUp: () => undefined,
+    onPeerDown: (peer) => media.peerDown(peer),
+  };
+  for (const zone of config.traversalZones) {
+    servers.push(createTraversalServer(edgeLinkOptions(config, zone, plugs, observers('link'))));
+  }
+  const https = createHttpsDoor(httpsDoorOptions(config, cores, observers('https')));
+  const closing = 'edge is closing';
+  return [
+    { open: () => media.listen(), close: () => media.close(closing) },
+    ...servers.map((server) => ({ open: () => server.listen(), close: () => server.close(closing) })),
+    { open: () => sip.listen(), close: () => sip.close(closing) },
+    { open: () => https.listen(), close: () => https.close(closing) },
+    adminPart({
+      ...config.admin,
+      title: `Viaduct edge ${config.edge.name}`,
+      metrics,
+      healthy: () => cores().length > 0,
+      status: () => ({
+        edge: config.edge.name,
+        zones: servers.flatMap((server) => server.status()),
+        https: https.stats(),
+        sip: sip.status(),
+        media: media.status(),
+      }),
+    }),
+  ];
+}
