@@ -2,6 +2,7 @@
 // links stand. Types only; the two sides are `traversal-server.ts` (edge) and `traversal-client.ts` (core).
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import type { TraversalZone } from './zone-file.ts';
 
 /** A peer as pinned at pairing; `name` has been proven by its keys before anyone sees this. */
 export interface PeerIdentity {
@@ -83,6 +84,8 @@ export interface TraversalServer {
   status(): readonly ZoneStatus[];
   /** Lets the media room show its UDP link beside the other planes. */
   reportMedia(peerName: string, status: { state: PlaneStatus['state']; cause: string }): void;
+  /** Takes a renewed identity for new connections; live ones stay. Throws if anything but the identity differs. */
+  renew(zone: TraversalZone): void;
   /** The addresses actually bound (ports are 0 in tests). */
   addresses(): { readonly ssh: number; readonly sip: number };
 }
@@ -94,6 +97,8 @@ export interface TraversalClient {
   edges(): readonly EdgePeer[];
   status(): readonly ZoneStatus[];
   reportMedia(peerName: string, status: { state: PlaneStatus['state']; cause: string }): void;
+  /** Takes a renewed identity for new connections; live ones stay. Throws if anything but the identity differs. */
+  renew(zone: TraversalZone): void;
 }
 
 /** The part of pino that the links use. */

@@ -9,6 +9,7 @@ import { connectSsh } from './ssh/client.ts';
 import { nativeBindingLoaded } from './ssh/ssh2-internals.ts';
 import { type BackoffOptions, type SupervisedLink, Supervisor } from './supervisor.ts';
 import { connectSip } from './tls/client.ts';
+import { type TraversalZone, checkRenewal } from './zone-file.ts';
 import { StatusBoard } from './zone-status.ts';
 
 export interface TraversalClientOptions extends LinkOptions {
@@ -35,12 +36,14 @@ export function createTraversalClient(options: TraversalClientOptions): Traversa
 class CoreLinks implements TraversalClient {
   readonly #options: TraversalClientOptions;
   readonly #board: StatusBoard;
+  #zone: TraversalZone;
   readonly #supervisors: readonly Supervisor[];
   readonly #live = new Map<string, EdgePeer>();
 
   constructor(options: TraversalClientOptions) {
     const { zone, status, clock, log } = options;
     this.#options = options;
+    this.#zone = zone;
     const names = zone.edges.map((edge) => edge.name);
     this.#board = new StatusBoard(zone, names, 'not dialled yet', status, clock, log);
     this.#supervisors = zone.edges.flatMap((edge) => [
@@ -75,6 +78,12 @@ class CoreLinks implements TraversalClient {
 
   reportMedia(peerName: string, status: { state: 'up' | 'down' | 'connecting'; cause: string }): void {
     this.#board.set(peerName, 'media', status.state, status.cause);
+  }
+
+  renew(zone: TraversalZone): void {
+    checkRenewal(this.#options.zone, zone);
+    this.#zone = zone;
+    this.#board.renew(zone);
   }
 
   #supervise(
@@ -140,7 +149,8 @@ class CoreLinks implements TraversalClient {
   }
 
   async #openSip(edge: Edge, signal: AbortSignal): Promise<SupervisedLink> {
-    const { zone, timing, clock } = this.#options;
+    const { timing, clock } = this.#options;
+    const zone = this.#zone;
     const socket = await connectSip({
       dial: this.#dial(edge, zone.ports.sip, this.#options.sipSourcePorts, signal),
       edgeName: edge.name,

@@ -7,6 +7,7 @@ import type { ControlChannel, CorePeer, PeerIdentity, TraversalServer } from './
 import { type EdgeSshLink, SshServer } from './ssh/server.ts';
 import { nativeBindingLoaded } from './ssh/ssh2-internals.ts';
 import { SipServer } from './tls/server.ts';
+import { type TraversalZone, checkRenewal } from './zone-file.ts';
 import { StatusBoard } from './zone-status.ts';
 
 export interface TraversalServerOptions extends LinkOptions {
@@ -107,6 +108,12 @@ class EdgeLinks implements TraversalServer {
 
   reportMedia(peerName: string, status: { state: 'up' | 'down' | 'connecting'; cause: string }): void {
     this.#board.set(peerName, 'media', status.state, status.cause);
+  }
+
+  renew(zone: TraversalZone): void {
+    checkRenewal(this.#options.zone, zone);
+    this.#sip.renew(zone);
+    this.#board.renew(zone);
   }
 
   addresses(): { ssh: number; sip: number } {

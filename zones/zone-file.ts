@@ -159,6 +159,18 @@ export function zoneConfigHash(zone: TraversalZone): string {
     .digest('hex');
 }
 
+/** Throws `ZoneFileError` unless `next` is the same zone and peer with, at most, a renewed certificate and TLS key. */
+export function checkRenewal(current: TraversalZone, next: TraversalZone): void {
+  const same =
+    zoneConfigHash(current) === zoneConfigHash(next) &&
+    current.self.name === next.self.name &&
+    current.identity.sshKey === next.identity.sshKey;
+  if (!same)
+    throw new ZoneFileError([
+      'only the certificate and TLS key of a zone can change while it runs: restart for the rest',
+    ]);
+}
+
 function duplicateNames(zone: ZoneFile['traversal-zone']): string[] {
   const names = [...zone.edges, ...zone.cores].map((peer) => peer.name);
   const twice = new Set(names.filter((name, at) => names.indexOf(name) !== at));

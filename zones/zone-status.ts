@@ -23,6 +23,11 @@ interface PeerState {
   warned: string;
 }
 
+interface Expiry {
+  readonly ends: number;
+  readonly warnFromDays: number;
+}
+
 const DAY_MS = 86_400_000;
 
 export class StatusBoard {
@@ -32,8 +37,7 @@ export class StatusBoard {
   readonly #log: LinkLog;
   readonly #unborn: string;
   readonly #peers = new Map<string, PeerState>();
-  readonly #certificateEnds: number;
-  readonly #warnFromDays: number;
+  #expiryOf: Expiry;
 
   /** `unborn` is what each plane says before its first connection. */
   constructor(
@@ -49,10 +53,7 @@ export class StatusBoard {
     this.#options = options;
     this.#clock = clock;
     this.#log = log;
-    const certificate = new X509Certificate(zone.identity.certificate);
-    this.#certificateEnds = certificate.validToDate.getTime();
-    const lifeDays = (this.#certificateEnds - certificate.validFromDate.getTime()) / DAY_MS;
-    this.#warnFromDays = Math.min(options.expiryWarnDays, lifeDays / 3); // a short life is no reason to warn from birth
+    this.#expiryOf = expiryOf(zone, options.expiryWarnDays);
     const since = clock.wall();
     const born = (): PlaneStatus => ({ state: 'down', cause: unborn, since });
     for (const peer of peers) this.#peers.set(peer, newPeer({ https: born(), sip: born(), media: born() }));
@@ -70,6 +71,11 @@ export class StatusBoard {
     const fields = { zone: this.#zone.name, peer, plane, cause };
     if (state === 'up') this.#log.info(fields, `${plane} link is up`);
     else if (state === 'down') this.#log.warn(fields, `${plane} link is down`);
+  }
+
+  /** Our certificate was renewed. */
+  renew(zone: TraversalZone): void {
+    this.#expiryOf = expiryOf(zone, this.#options.expiryWarnDays);
   }
 
   setHello(peer: string, configHash: string): void {
@@ -128,12 +134,20 @@ export class StatusBoard {
   }
 
   #expiry(): string | undefined {
-    const days = (this.#certificateEnds - this.#clock.wall()) / DAY_MS;
-    if (days >= this.#warnFromDays) return undefined;
+    const { ends, warnFromDays } = this.#expiryOf;
+    const days = (ends - this.#clock.wall()) / DAY_MS;
+    if (days >= warnFromDays) return undefined;
     const name = this.#zone.self.name;
     if (days <= 0) return `the certificate of ${name} has expired: renew it with viaduct pair`;
     return `the certificate of ${name} ends in ${Math.floor(days)} days: renew it with viaduct pair`;
   }
+}
+
+/** A short life is no reason to warn from birth: the last third of it is, at most `expiryWarnDays`. */
+function expiryOf(zone: TraversalZone, expiryWarnDays: number): Expiry {
+  const { validFromDate, validToDate } = new X509Certificate(zone.identity.certificate);
+  const lifeDays = (validToDate.getTime() - validFromDate.getTime()) / DAY_MS;
+  return { ends: validToDate.getTime(), warnFromDays: Math.min(expiryWarnDays, lifeDays / 3) };
 }
 
 function newPeer(planes: Record<Plane, PlaneStatus>): PeerState {

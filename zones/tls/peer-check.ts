@@ -1,6 +1,7 @@
 // Who stands at the other end of the SIP link. Node verified that the certificate chains to the zone's own authority
 // (the only one given to it) for the right purpose; here the name is compared exactly and every failure put in words
 // (T-143, T-144). One function decides, both ends call it before a byte of SIP is read.
+import { X509Certificate } from 'node:crypto';
 import type { TLSSocket } from 'node:tls';
 import { certificateName } from '../zone-file.ts';
 
@@ -32,7 +33,7 @@ const NOT_SIGNED = new Set([
 export function checkPeer(socket: TLSSocket, wanted: readonly string[]): PeerCheck {
   if (socket.isSessionReused())
     return refused('resumed', 'peer resumed an old TLS session: only full handshakes count');
-  const certificate = socket.getPeerX509Certificate();
+  const certificate = certificateOf(socket);
   if (!certificate) return refused('certificate', 'peer showed no certificate');
   if (!socket.authorized)
     return untrusted(String(socket.authorizationError), certificate.validFromDate, certificate.validToDate);
@@ -42,6 +43,12 @@ export function checkPeer(socket: TLSSocket, wanted: readonly string[]): PeerChe
     'name',
     `certificate name wrong: wanted ${wanted.join(' or ')}, peer has ${printable(name ?? certificate.subjectAltName)}`,
   );
+}
+
+/** Not getPeerX509Certificate: on the client side of Node 24 it finds the certificate only the first time it is called. */
+function certificateOf(socket: TLSSocket): X509Certificate | undefined {
+  const { raw } = socket.getPeerCertificate() as { raw?: Buffer };
+  return raw && new X509Certificate(raw);
 }
 
 function untrusted(code: string, from: Date, to: Date): PeerCheck {

@@ -67,6 +67,11 @@ export class SipServer {
     return (this.#tcp.address() as AddressInfo | null)?.port ?? 0;
   }
 
+  /** New connections use this zone's identity. */
+  renew(zone: TraversalZone): void {
+    this.#tls.setSecureContext(tlsContext(zone));
+  }
+
   close(): Promise<void> {
     for (const socket of this.#sockets) socket.destroy();
     return new Promise((resolve) => {
