@@ -156,6 +156,8 @@ export interface MediaEngine {
   addLink(port: PortId, remote: TransportAddress | undefined): LinkId;
   /** The remote was proven at a new address, or lost. */
   setLinkRemote(link: LinkId, remote: TransportAddress | undefined): void;
+  /** Carries the link on another trunk port from now on, with its channels and its remote. */
+  setLinkPort(link: LinkId, port: PortId): void;
   removeLink(link: LinkId): void;
   linkCounters(link: LinkId): LinkCounters;
 

@@ -12,7 +12,7 @@ export interface ChannelReceiver {
 
 export class Link {
   remote: TransportAddress | undefined;
-  readonly #port: UdpPort;
+  #port: UdpPort;
   readonly #channels = new Map<number, ChannelReceiver>();
   readonly #counters = { packetsIn: 0, packetsOut: 0, unknownChannel: 0, malformed: 0 };
 
@@ -23,6 +23,11 @@ export class Link {
 
   counters(): LinkCounters {
     return { ...this.#counters };
+  }
+
+  /** Sends from this port from now on. */
+  use(port: UdpPort): void {
+    this.#port = port;
   }
 
   /** False when the channel is taken or outside 0x4000 to 0xFFFF. */

@@ -62,7 +62,7 @@ class PortableEngine implements MediaEngine {
   readonly kind = 'portable';
   readonly #options: PortableEngineOptions;
   readonly #ports = new Map<PortId, OpenPort>();
-  readonly #links = new Map<LinkId, { readonly link: Link; readonly trunk: Trunk }>();
+  readonly #links = new Map<LinkId, { readonly link: Link; trunk: Trunk }>();
   readonly #senders = new Map<CryptoId, SrtpSender>();
   readonly #receivers = new Map<CryptoId, SrtpReceiver>();
   readonly #flows = new Map<FlowId, Flow>();
@@ -147,6 +147,17 @@ class PortableEngine implements MediaEngine {
   setLinkRemote(id: LinkId, remote: TransportAddress | undefined): void {
     const { link, trunk } = this.#linkOf(id);
     trunk.move(link, remote);
+  }
+
+  setLinkPort(id: LinkId, portId: PortId): void {
+    const entry = this.#linkOf(id);
+    const open = this.#ports.get(portId);
+    if (open?.trunk === undefined) throw unknown('trunk port', portId);
+    const { remote } = entry.link;
+    entry.trunk.move(entry.link, undefined);
+    entry.link.use(open.port);
+    entry.trunk = open.trunk;
+    open.trunk.move(entry.link, remote);
   }
 
   removeLink(id: LinkId): void {
@@ -314,7 +325,7 @@ class PortableEngine implements MediaEngine {
     return { kind: 'port', port: open.port, remote: output.remote };
   }
 
-  #linkOf(id: LinkId): { readonly link: Link; readonly trunk: Trunk } {
+  #linkOf(id: LinkId): { readonly link: Link; trunk: Trunk } {
     const entry = this.#links.get(id);
     if (entry === undefined) throw unknown('link', id);
     return entry;

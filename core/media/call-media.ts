@@ -1,0 +1,350 @@
+// Offer and answer for one call: RFC 3264 between two legs, sections matched by index. Offers and answers come from
+// either side, one at a time; an answer may come again (early media, forks) and then the latest counts.
+// Trusts no description: read strictly, refused whole when an answer is not one; nothing is programmed before it is.
+import type { FlowId } from '../../media/index.ts';
+import { EngineError, PortPoolError } from '../../media/index.ts';
+import {
+  parseSdp,
+  refusedMedia,
+  SdpError,
+  type CryptoAttribute,
+  type Sdp,
+  type SdpMedia,
+} from '../../sip/sdp/index.ts';
+import type { MediaSession, MediaSide } from '../sip/media-anchor.ts';
+import type { EncryptionPolicy } from './core-media-options.ts';
+import { chooseCrypto, PLAIN, type LegCrypto } from './leg-keys.ts';
+import { MediaLine, type LineHost } from './media-line.ts';
+import { MediaRefusal } from './media-refusal.ts';
+import { LegOrigin } from './origin.ts';
+import {
+  profile,
+  readSection,
+  writeSection,
+  writeSession,
+  type OwnTransport,
+  type Section,
+} from './section.ts';
+
+export interface CallMediaOptions {
+  readonly callId: string;
+  readonly insideAddress: string;
+  readonly insideEncryption: EncryptionPolicy;
+  readonly randomBelow: (limit: number) => number;
+  readonly host: LineHost;
+  /** Said once, when the session is closed. */
+  readonly onClosed: (reason: string) => void;
+  readonly onInactive: () => void;
+  readonly count: (event: string, reason?: string) => void;
+}
+
+/** What was offered at one index and whether we can carry it. */
+interface Plan {
+  readonly section: Section;
+  readonly usable: boolean;
+  /** The a=crypto line of the offer that we take. */
+  readonly chosen: CryptoAttribute | undefined;
+}
+
+interface Exchange {
+  readonly from: MediaSide;
+  readonly sdp: Sdp;
+  readonly plans: readonly Plan[];
+  /** Lines that this offer brought: gone again when it is refused. */
+  readonly brought: readonly number[];
+}
+
+/** One index of an answer: refused, or agreed with these crypto lines. */
+type Verdict =
+  | { readonly refused: true }
+  | {
+      readonly refused: false;
+      readonly section: Section;
+      readonly client: CryptoAttribute | undefined;
+      readonly inside: CryptoAttribute | undefined;
+    };
+
+export class CallMedia implements MediaSession {
+  readonly callId: string;
+  readonly #options: CallMediaOptions;
+  readonly #lines: (MediaLine | undefined)[] = [];
+  readonly #origins: Readonly<Record<MediaSide, LegOrigin>>;
+  readonly #activeFlows = new Set<FlowId>();
+  #announced = '0.0.0.0';
+  #pending: Exchange | undefined;
+  #last: Exchange | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #toldInactive = false;
+  #closed = false;
+
+  constructor(options: CallMediaOptions) {
+    this.callId = options.callId;
+    this.#options = options;
+    const number = (): number => 1 + options.randomBelow(0x7ffffffe);
+    this.#origins = { client: new LegOrigin(number()), inside: new LegOrigin(number()) };
+  }
+
+  offer(from: MediaSide, sdp: Buffer): Promise<Buffer> {
+    return this.#inTurn(() => this.#offer(from, sdp));
+  }
+
+  answer(from: MediaSide, sdp: Buffer): Promise<Buffer> {
+    return this.#inTurn(() => this.#answer(from, sdp));
+  }
+
+  /** One at a time, in the order asked. Every rejection is a MediaRefusal, counted by its code. */
+  #inTurn(action: () => Promise<Buffer>): Promise<Buffer> {
+    const run = this.#turn.then(async () => {
+      if (this.#closed) throw new MediaRefusal('closed', 'Media closed');
+      return action();
+    });
+    const told = run.catch((error: unknown) => {
+      const refusal = asRefusal(error);
+      this.#options.count('media-session-refused', refusal.code);
+      throw refusal;
+    });
+    this.#turn = told.catch(() => {});
+    return told;
+  }
+
+  async #offer(from: MediaSide, bytes: Buffer): Promise<Buffer> {
+    this.rollback();
+    const sdp = parseSdp(bytes);
+    if (sdp.media.length < (this.#last?.plans.length ?? 0))
+      throw new MediaRefusal('bad-offer', 'Media section missing');
+    const plans = sdp.media.map((_, index) => this.#plan(from, readSection(sdp, index), index));
+    const wanted = plans.some((plan) => plan.section.active);
+    if (wanted && !plans.some((plan) => plan.usable))
+      throw new MediaRefusal('no-usable-media', 'No usable media');
+    const brought = plans.flatMap((plan, index) => (plan.usable && !this.#fits(plan, index) ? [index] : []));
+    this.#pending = { from, sdp, plans, brought };
+    try {
+      await Promise.all(plans.map((plan, index) => this.#ensureLine(plan, index)));
+    } catch (error) {
+      this.rollback();
+      throw error;
+    }
+    return this.#writeOffer(from === 'client' ? 'inside' : 'client', this.#pending);
+  }
+
+  #plan(from: MediaSide, section: Section, index: number): Plan {
+    const chosen = section.content === 'rtp' ? this.#choose(from, section) : undefined;
+    if (!section.active || section.content === 'unsupported') return { section, usable: false, chosen };
+    if (section.content === 'opaque') return { section, usable: true, chosen };
+    const keys = from === 'client' ? this.#lines[index]?.clientKeys : this.#lines[index]?.insideKeys;
+    if (chosen !== undefined && keys?.reflects(chosen) === true) return { section, usable: false, chosen };
+    return { section, usable: chosen !== undefined || this.#mayBePlain(from, section), chosen };
+  }
+
+  #choose(from: MediaSide, section: Section): CryptoAttribute | undefined {
+    if (from === 'inside' && this.#options.insideEncryption === 'off') return undefined;
+    return chooseCrypto(section.crypto);
+  }
+
+  /** Plain RTP: never outside; inside unless it says RTP/SAVP or the policy asks for SRTP. */
+  #mayBePlain(from: MediaSide, section: Section): boolean {
+    return from === 'inside' && !section.secure && this.#options.insideEncryption !== 'on';
+  }
+
+  #fits(plan: Plan, index: number): boolean {
+    return this.#lines[index]?.content === plan.section.content;
+  }
+
+  async #ensureLine(plan: Plan, index: number): Promise<void> {
+    const { content } = plan.section;
+    if (!plan.usable || content === 'unsupported') return;
+    if (!this.#fits(plan, index)) this.#dropLine(index);
+    const line = (this.#lines[index] ??= new MediaLine(content, this.#options.host));
+    await line.open();
+    if (this.#closed) {
+      line.close(false);
+      throw new MediaRefusal('closed', 'Media closed');
+    }
+    this.#announced = line.clientAddress.address;
+  }
+
+  #dropLine(index: number): void {
+    this.#lines[index]?.close(true);
+    this.#lines[index] = undefined;
+  }
+
+  #writeOffer(to: MediaSide, exchange: Exchange): Buffer {
+    const { sdp, plans } = exchange;
+    const media = sdp.media.map((section, index) =>
+      plans[index]!.usable
+        ? writeSection(section, plans[index]!.section.content, this.#ownOffer(to, section, index))
+        : refusedMedia(section, section.protocol),
+    );
+    const fallback = to === 'inside' && this.#options.insideEncryption === 'best-effort';
+    return this.#print(to, sdp, media, fallback);
+  }
+
+  /** Our side of a section that we offer. RTCP ports follow RTP's, so a=rtcp is never needed. */
+  #ownOffer(to: MediaSide, section: SdpMedia, index: number): OwnTransport {
+    const line = this.#lines[index]!;
+    const place = this.#place(to, line);
+    if (line.content === 'opaque') return { ...place, protocol: section.protocol, crypto: [], mux: false };
+    if (to === 'client') {
+      return {
+        ...place,
+        protocol: profile(section.protocol, true),
+        crypto: line.clientKeys.offer(),
+        mux: true,
+      };
+    }
+    const policy = this.#options.insideEncryption;
+    const crypto = policy === 'off' ? [] : line.insideKeys.offer();
+    return { ...place, protocol: profile(section.protocol, policy === 'on'), crypto, mux: false };
+  }
+
+  #place(to: MediaSide, line: MediaLine): { address: string; port: number } {
+    return to === 'client'
+      ? line.clientAddress
+      : { address: this.#options.insideAddress, port: line.insidePort };
+  }
+
+  async #answer(from: MediaSide, bytes: Buffer): Promise<Buffer> {
+    const exchange = this.#pending ?? this.#last;
+    if (exchange === undefined || exchange.from === from)
+      throw new MediaRefusal('no-offer', 'No offer to answer');
+    const sdp = parseSdp(bytes);
+    if (sdp.media.length !== exchange.plans.length)
+      throw new MediaRefusal('bad-answer', 'Media sections differ');
+    const verdicts = exchange.plans.map((plan, index) =>
+      this.#judge(from, plan, readSection(sdp, index), index),
+    );
+    await Promise.all(
+      exchange.plans.map((plan, index) =>
+        verdicts[index]!.refused ? Promise.resolve() : this.#ensureLine(plan, index),
+      ),
+    );
+    verdicts.forEach((verdict, index) => this.#apply(exchange, verdict, index));
+    this.#pending = undefined;
+    this.#last = exchange;
+    return this.#writeAnswer(exchange, sdp, verdicts);
+  }
+
+  #judge(from: MediaSide, plan: Plan, section: Section, index: number): Verdict {
+    if (!plan.usable || !section.active) return { refused: true };
+    if (section.content !== plan.section.content)
+      throw new MediaRefusal('bad-answer', 'Media protocol differs');
+    if (section.content === 'opaque')
+      return { refused: false, section, client: undefined, inside: undefined };
+    const line = this.#lines[index];
+    if (from === 'client') {
+      const client = line?.clientKeys.matchAnswer(section.crypto);
+      if (client === undefined || line?.clientKeys.reflects(client) === true) {
+        throw new MediaRefusal('bad-answer', 'SRTP required');
+      }
+      return { refused: false, section, client, inside: plan.chosen };
+    }
+    return { refused: false, section, client: plan.chosen, inside: this.#judgeInside(line, section) };
+  }
+
+  /** The crypto line that an inside answer agrees to; undefined for plain RTP where that is allowed. */
+  #judgeInside(line: MediaLine | undefined, section: Section): CryptoAttribute | undefined {
+    if (this.#options.insideEncryption === 'off') {
+      if (section.secure) throw new MediaRefusal('bad-answer', 'SRTP not offered');
+      return undefined;
+    }
+    const inside = line?.insideKeys.matchAnswer(section.crypto);
+    if (inside !== undefined && line?.insideKeys.reflects(inside) !== true) return inside;
+    if (inside !== undefined || !this.#mayBePlain('inside', section)) {
+      throw new MediaRefusal('bad-answer', 'SRTP required');
+    }
+    return undefined;
+  }
+
+  #apply(exchange: Exchange, verdict: Verdict, index: number): void {
+    if (verdict.refused) return this.#dropLine(index);
+    const line = this.#lines[index]!;
+    const offered = exchange.plans[index]!.section;
+    const fromClient = exchange.from === 'client';
+    const inside = fromClient ? verdict.section : offered;
+    const agree = (keys: MediaLine['clientKeys'], attribute: CryptoAttribute | undefined): LegCrypto =>
+      attribute === undefined ? PLAIN : keys.agree(attribute);
+    line.program({
+      client: agree(line.clientKeys, verdict.client),
+      inside: agree(line.insideKeys, verdict.inside),
+      // We echo the offerer's a=rtcp-mux, offer it to clients and not inside.
+      clientMux: fromClient ? offered.mux : verdict.section.mux,
+      insideMux: fromClient ? false : offered.mux,
+      rtp: inside.rtp,
+      rtcp: inside.rtcp,
+      sendOnly: inside.sendOnly,
+    });
+  }
+
+  #writeAnswer(exchange: Exchange, sdp: Sdp, verdicts: readonly Verdict[]): Buffer {
+    const media = sdp.media.map((section, index) => {
+      const offered = exchange.sdp.media[index]!;
+      if (verdicts[index]!.refused) return refusedMedia(section, offered.protocol);
+      const { content } = exchange.plans[index]!.section;
+      return writeSection(section, content, this.#ownAnswer(exchange, section, index));
+    });
+    return this.#print(exchange.from, sdp, media, false);
+  }
+
+  /** Our side of a section that we answer: the offerer's own protocol (RFC 3264 §6.1), its chosen crypto line. */
+  #ownAnswer(exchange: Exchange, section: SdpMedia, index: number): OwnTransport {
+    const line = this.#lines[index]!;
+    const { chosen, section: offered } = exchange.plans[index]!;
+    const place = this.#place(exchange.from, line);
+    if (line.content === 'opaque') return { ...place, protocol: section.protocol, crypto: [], mux: false };
+    const keys = exchange.from === 'client' ? line.clientKeys : line.insideKeys;
+    const crypto = chosen === undefined ? [] : [keys.answer(chosen)];
+    return { ...place, protocol: exchange.sdp.media[index]!.protocol, crypto, mux: offered.mux };
+  }
+
+  #print(to: MediaSide, sdp: Sdp, media: SdpMedia[], fallback: boolean): Buffer {
+    const address = to === 'client' ? this.#announced : this.#options.insideAddress;
+    return this.#origins[to].print({ session: writeSession(sdp.session, address, fallback), media }, address);
+  }
+
+  rollback(): void {
+    for (const index of this.#pending?.brought ?? []) this.#dropLine(index);
+    this.#pending = undefined;
+  }
+
+  close(reason: string): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const line of this.#lines) line?.close(false);
+    this.#lines.length = 0;
+    this.#activeFlows.clear();
+    this.#options.onClosed(reason);
+  }
+
+  /** A flow of this session came to be, or carries packets again. */
+  flowActive(flow: FlowId): void {
+    this.#activeFlows.add(flow);
+    this.#toldInactive = false;
+  }
+
+  /** A flow of this session has been idle for long, or is gone. */
+  flowIdle(flow: FlowId): void {
+    this.#activeFlows.delete(flow);
+    if (this.#activeFlows.size > 0 || this.#toldInactive || this.#closed) return;
+    this.#toldInactive = true;
+    this.#options.onInactive();
+  }
+
+  /** A flow was removed: it no longer counts, without saying anything about the others. */
+  flowGone(flow: FlowId): void {
+    this.#activeFlows.delete(flow);
+  }
+
+  status(): object {
+    return { callId: this.callId, lines: this.#lines.map((line) => line?.status() ?? { path: 'refused' }) };
+  }
+}
+
+function asRefusal(error: unknown): MediaRefusal {
+  if (error instanceof MediaRefusal) return error;
+  if (error instanceof SdpError)
+    return new MediaRefusal('bad-sdp', 'Session description refused', { cause: error });
+  if (error instanceof PortPoolError || error instanceof EngineError) {
+    return new MediaRefusal('ports-exhausted', 'Media not available', { cause: error });
+  }
+  throw error;
+}

@@ -1,0 +1,217 @@
+// Core's media room: the anchor that SIP talks to, the edges it reaches, and the engine's events on their way to the
+// sessions they belong to. Bounded by sessions in all and per user; every port is given back when a session ends.
+import { PortPairs, type EngineEvent, type FlowId, type MediaEngine } from '../../media/index.ts';
+import { idleRequest } from '../../zones/media-link/index.ts';
+import type { EdgeIdentity } from '../sip/edge-identity.ts';
+import type { MediaAnchor, MediaSession } from '../sip/media-anchor.ts';
+import { CallMedia } from './call-media.ts';
+import type { CoreMediaOptions, EdgeControl } from './core-media-options.ts';
+import { EdgeSide } from './edge-side.ts';
+import type { Component, LineHost, MediaLine } from './media-line.ts';
+import { MediaRefusal } from './media-refusal.ts';
+
+interface Entry {
+  readonly call: CallMedia;
+  readonly key: string;
+  readonly edge: EdgeSide;
+}
+
+interface FlowOwner {
+  readonly call: CallMedia;
+  readonly probe: { readonly line: MediaLine; readonly component: Component } | undefined;
+}
+
+export class CoreMedia implements MediaAnchor {
+  readonly #options: CoreMediaOptions;
+  readonly #engine: MediaEngine;
+  readonly #insidePorts: PortPairs;
+  readonly #edges = new Map<string, EdgeSide>();
+  readonly #sessions = new Map<string, Entry>();
+  readonly #perKey = new Map<string, number>();
+  readonly #byFlow = new Map<FlowId, FlowOwner>();
+  readonly #epoch: string;
+  #closed = false;
+
+  /** Plugs for the control channel, by message type. */
+  readonly controlHandlers: Record<string, (body: unknown, from: EdgeControl) => unknown> = {
+    'media.idle': (body, from) => {
+      const entry = this.#sessions.get(idleRequest.parse(body).session);
+      return { keep: entry?.edge.name === from.peer.name };
+    },
+  };
+
+  constructor(options: CoreMediaOptions) {
+    this.#options = options;
+    this.#engine = options.createEngine((event) => this.#onEvent(event));
+    const { insideAddress: boundAddress, portQuarantineMs: quarantineMs } = options;
+    this.#insidePorts = new PortPairs(this.#engine, { ...options, boundAddress, quarantineMs });
+    this.#epoch = options.randomBytes(16).toString('base64url');
+  }
+
+  /** An edge's control channel is up. Resolves once its links are announced; failing is logged and reported. */
+  async peerUp(control: EdgeControl): Promise<void> {
+    if (this.#closed) return;
+    const { name } = control.peer;
+    const edge = this.#edges.get(name) ?? this.#addEdge(name);
+    try {
+      const lost = await edge.connect(control, () => this.#sessionsOf(edge));
+      for (const id of lost) this.#lost(id);
+    } catch (error) {
+      this.#options.log.warn({ edge: name, err: error }, 'media link could not be set up');
+      this.#options.reportMedia(name, { state: 'down', cause: 'the media link could not be set up' });
+    }
+  }
+
+  #addEdge(name: string): EdgeSide {
+    // Links are dialled from the link address, inside legs bound to the inside address, both from one port range.
+    const edge = new EdgeSide(name, this.#epoch, this.#engine, this.#linkPorts(), this.#options);
+    this.#edges.set(name, edge);
+    return edge;
+  }
+
+  #linkPorts(): PortPairs {
+    if (this.#options.linkAddress === this.#options.insideAddress) return this.#insidePorts;
+    const { linkAddress: boundAddress, portQuarantineMs: quarantineMs } = this.#options;
+    return new PortPairs(this.#engine, { ...this.#options, boundAddress, quarantineMs });
+  }
+
+  peerDown(peer: { readonly name: string }): void {
+    this.#edges.get(peer.name)?.disconnected();
+  }
+
+  #sessionsOf(edge: EdgeSide): string[] {
+    return [...this.#sessions].filter(([, entry]) => entry.edge === edge).map(([id]) => id);
+  }
+
+  #lost(id: string): void {
+    const entry = this.#sessions.get(id);
+    if (entry === undefined) return;
+    this.#options.count('media-session-lost');
+    this.#options.onLost(entry.call.callId);
+  }
+
+  open(call: { callId: string; key: string }, edge: EdgeIdentity): MediaSession {
+    const side = this.#edges.get(edge.name);
+    if (side === undefined || this.#closed) return refusing(new MediaRefusal('no-link', 'Media link down'));
+    const held = this.#perKey.get(call.key) ?? 0;
+    const { maxSessions, maxSessionsPerKey } = this.#options;
+    if (this.#sessions.size >= maxSessions || held >= maxSessionsPerKey) {
+      this.#options.count('media-session-refused', 'too-many-sessions');
+      return refusing(new MediaRefusal('too-many-sessions', 'Too many calls'));
+    }
+    this.#perKey.set(call.key, held + 1);
+    const id = this.#options.randomBytes(12).toString('base64url');
+    const session = this.#newSession(id, call.callId, side);
+    this.#sessions.set(id, { call: session, key: call.key, edge: side });
+    return session;
+  }
+
+  #newSession(id: string, callId: string, edge: EdgeSide): CallMedia {
+    const { insideAddress, insideEncryption, randomBelow, onInactive, count } = this.#options;
+    const session: CallMedia = new CallMedia({
+      callId,
+      insideAddress,
+      insideEncryption,
+      randomBelow,
+      host: this.#host(id, edge, () => session),
+      onClosed: () => this.#ended(id),
+      onInactive: () => onInactive(callId),
+      count,
+    });
+    return session;
+  }
+
+  #host(id: string, edge: EdgeSide, session: () => CallMedia): LineHost {
+    let streams = 0;
+    return {
+      engine: this.#engine,
+      ports: this.#insidePorts,
+      edge,
+      session: id,
+      inactivityMs: this.#options.inactivityMs,
+      randomBytes: this.#options.randomBytes,
+      nextStream: () => streams++ % 0x10000,
+      watch: (flow, probe) => {
+        this.#byFlow.set(flow, { call: session(), probe });
+        session().flowActive(flow);
+      },
+      unwatch: (flow) => {
+        this.#byFlow.delete(flow);
+        session().flowGone(flow);
+      },
+    };
+  }
+
+  #ended(id: string): void {
+    const entry = this.#sessions.get(id);
+    if (entry === undefined) return;
+    this.#sessions.delete(id);
+    const held = this.#perKey.get(entry.key) ?? 1;
+    if (held > 1) this.#perKey.set(entry.key, held - 1);
+    else this.#perKey.delete(entry.key);
+    // A close that cannot be told is made good by the next claim or by edge's idle question.
+    entry.edge.request('media.close', { session: id }).catch(() => {});
+  }
+
+  #onEvent(event: EngineEvent): void {
+    switch (event.type) {
+      case 'stun':
+        for (const edge of this.#edges.values()) if (edge.hear(event)) return;
+        return;
+      case 'proven':
+        return this.#proven(event.flow, event.token);
+      case 'idle':
+        return this.#byFlow.get(event.flow)?.call.flowIdle(event.flow);
+      case 'active':
+        return this.#byFlow.get(event.flow)?.call.flowActive(event.flow);
+      case 'bad-tags':
+        return this.#options.count('media-bad-tags');
+      case 'port-failed':
+        return this.#options.count('media-port', 'failed');
+      default:
+        return undefined;
+    }
+  }
+
+  #proven(flow: FlowId, token: number): void {
+    const probe = this.#byFlow.get(flow)?.probe;
+    if (probe === undefined) return;
+    probe.line.latch(probe.component, token).then(
+      (latched) => this.#options.count('media-latch', latched ? 'latched' : 'forgotten'),
+      () => this.#options.count('media-latch', 'failed'), // the next packet proves it again
+    );
+  }
+
+  async close(reason: string): Promise<void> {
+    this.#closed = true;
+    for (const { call } of this.#sessions.values()) call.close(reason);
+    for (const edge of this.#edges.values()) edge.close();
+    await this.#engine.close();
+  }
+
+  /** Handles in use: what the leak test reads. */
+  sizes(): { sessions: number; keys: number; engine: ReturnType<MediaEngine['sizes']>; watched: number } {
+    const { size: sessions } = this.#sessions;
+    return { sessions, keys: this.#perKey.size, engine: this.#engine.sizes(), watched: this.#byFlow.size };
+  }
+
+  /** Edges, links and sessions with their counters, for the admin page. */
+  status(): object {
+    return {
+      edges: [...this.#edges.values()].map((edge) => edge.status()),
+      ports: this.#insidePorts.sizes(),
+      sessions: [...this.#sessions.values()].map(({ call }) => call.status()),
+    };
+  }
+}
+
+/** A session that refuses everything with the same words. */
+function refusing(refusal: MediaRefusal): MediaSession {
+  return {
+    offer: () => Promise.reject(refusal),
+    answer: () => Promise.reject(refusal),
+    rollback: () => {},
+    close: () => {},
+    status: () => ({ refused: refusal.code }),
+  };
+}

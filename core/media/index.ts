@@ -1,0 +1,5 @@
+// Posture of core/media/: trusts no description and no packet; client media needs a right SRTP tag, inside media the
+// signalled source. Memory: sessions in all and per user, 16 sections each, ports of the range, SSRCs per key.
+export { CoreMedia } from './core-media.ts';
+export type { CoreMediaLog, CoreMediaOptions, EdgeControl, EncryptionPolicy } from './core-media-options.ts';
+export { MediaRefusal, type MediaRefusalCode } from './media-refusal.ts';

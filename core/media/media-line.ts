@@ -1,0 +1,268 @@
+// One media section of a call at work: inside ports on core, client ports on edge, channels between, flows that join
+// them, and the keys of both legs. The anchor's path, node by node:
+//
+//   client ⇄ edge port ⇄ channel ⇄ unprotect/protect (client keys) ⇄ protect/unprotect (inside keys) ⇄ inside port
+//
+// Trusts no packet: client packets need a right tag, inside packets the signalled source.
+import type {
+  Accept,
+  BoundPair,
+  FlowId,
+  FlowOutput,
+  FlowSpec,
+  MediaEngine,
+  PortPairs,
+} from '../../media/index.ts';
+import type { TransportAddress } from '../../turn/index.ts';
+import { latchReply, openReply, type OpenReply } from '../../zones/media-link/index.ts';
+import type { EdgeLink } from './edge-link.ts';
+import type { EdgeSide } from './edge-side.ts';
+import { LegKeys, type LegCrypto } from './leg-keys.ts';
+import { MediaRefusal } from './media-refusal.ts';
+
+export type Component = 'rtp' | 'rtcp';
+
+/** What a line needs of the room. */
+export interface LineHost {
+  readonly engine: MediaEngine;
+  readonly ports: PortPairs;
+  readonly edge: EdgeSide;
+  readonly session: string;
+  readonly inactivityMs: number;
+  readonly randomBytes: (bytes: number) => Buffer;
+  readonly nextStream: () => number;
+  /** Events of this flow belong to this session; a probe flow names its line and component. */
+  readonly watch: (flow: FlowId, probe?: { readonly line: MediaLine; readonly component: Component }) => void;
+  readonly unwatch: (flow: FlowId) => void;
+}
+
+/** What an agreed offer and answer say about a line. */
+export interface LineAgreement {
+  readonly client: LegCrypto;
+  readonly inside: LegCrypto;
+  readonly clientMux: boolean;
+  readonly insideMux: boolean;
+  /** Where the inside device wants packets, undefined on hold; and whether it names its source at all. */
+  readonly rtp: TransportAddress | undefined;
+  readonly rtcp: TransportAddress | undefined;
+  readonly sendOnly: boolean;
+}
+
+type Channels = Readonly<Record<'rtp' | 'rtcp' | 'rtpProbe' | 'rtcpProbe', number>>;
+
+interface Resources {
+  readonly inside: BoundPair;
+  readonly link: EdgeLink;
+  readonly channels: Channels;
+  readonly stream: number;
+  readonly edge: OpenReply;
+}
+
+interface LineFlows {
+  /** From the client: both components, proven and probing. */
+  readonly fromClient: readonly FlowId[];
+  readonly fromInside: Readonly<Partial<Record<Component, FlowId>>>;
+}
+
+export class MediaLine {
+  readonly content: 'rtp' | 'opaque';
+  readonly clientKeys: LegKeys;
+  readonly insideKeys: LegKeys;
+  readonly #host: LineHost;
+  #resources: Resources | undefined;
+  #flows: LineFlows | undefined;
+  #agreement: LineAgreement | undefined;
+  #closed = false;
+
+  constructor(content: 'rtp' | 'opaque', host: LineHost) {
+    this.content = content;
+    this.#host = host;
+    this.clientKeys = new LegKeys(host.engine, host.randomBytes);
+    this.insideKeys = new LegKeys(host.engine, host.randomBytes);
+  }
+
+  /** The port that inside devices are told. */
+  get insidePort(): number {
+    return this.#opened().inside.pair.rtp;
+  }
+
+  /** The address and port that the client is told. */
+  get clientAddress(): TransportAddress {
+    const { address, rtpPort } = this.#opened().edge;
+    return { address, port: rtpPort };
+  }
+
+  #opened(): Resources {
+    if (this.#resources === undefined) throw new MediaRefusal('closed', 'Media closed');
+    return this.#resources;
+  }
+
+  /** Takes ports on both machines; does nothing when they are held. Rejects MediaRefusal, PortPoolError, EngineError. */
+  async open(): Promise<void> {
+    if (this.#resources !== undefined) return;
+    const link = this.#host.edge.bestLink();
+    const inside = await this.#host.ports.open(this.content === 'rtp');
+    const channels = takeChannels(link);
+    const stream = this.#host.nextStream();
+    try {
+      const edge = await this.#openEdge(link, channels, stream);
+      if (this.#closed) throw new MediaRefusal('closed', 'Media closed');
+      this.#resources = { inside, link, channels, stream, edge };
+    } catch (error) {
+      this.#host.ports.close(inside);
+      releaseChannels(link, channels);
+      throw error;
+    }
+  }
+
+  async #openEdge(link: EdgeLink, channels: Channels, stream: number): Promise<OpenReply> {
+    const { session, edge } = this.#host;
+    const body = { session, stream, content: this.content, link: link.name, channels };
+    const reply = openReply.safeParse(await edge.request('media.open', body));
+    if (!reply.success) throw new MediaRefusal('edge-refused', 'Media not available', { cause: reply.error });
+    return reply.data;
+  }
+
+  /** Makes the flows do what was agreed. */
+  program(agreement: LineAgreement): void {
+    const resources = this.#opened();
+    this.#agreement = agreement;
+    this.#flows ??= this.#addFlows(resources);
+    const { engine } = this.#host;
+    const { client, inside } = agreement;
+    const toInside = insideOutputs(resources, agreement);
+    for (const flow of this.#flows.fromClient) {
+      engine.changeFlow(flow, { unprotect: client.unprotect, protect: inside.protect, ...toInside });
+    }
+    const toClient = clientOutputs(resources, agreement);
+    const { rtp, rtcp } = this.#flows.fromInside;
+    const change = { unprotect: inside.unprotect, protect: client.protect, ...toClient };
+    if (rtp !== undefined) engine.changeFlow(rtp, { accept: accept(agreement.rtp, agreement), ...change });
+    const separate = agreement.insideMux ? undefined : agreement.rtcp;
+    if (rtcp !== undefined) engine.changeFlow(rtcp, { accept: accept(separate, agreement), ...change });
+  }
+
+  #addFlows(resources: Resources): LineFlows {
+    const { link, channels, inside } = resources;
+    const fromChannel = (channel: number, tokened: boolean): FlowId =>
+      this.#addFlow({ kind: 'channel', link: link.handle, channel, tokened });
+    const fromPort = (port: number): FlowId =>
+      this.#addFlow({ kind: 'port', port, accept: { kind: 'none' } });
+    if (this.content === 'opaque') {
+      return { fromClient: [fromChannel(channels.rtp, false)], fromInside: { rtp: fromPort(inside.rtp) } };
+    }
+    const probes = [fromChannel(channels.rtpProbe, true), fromChannel(channels.rtcpProbe, true)];
+    this.#host.watch(probes[0]!, { line: this, component: 'rtp' });
+    this.#host.watch(probes[1]!, { line: this, component: 'rtcp' });
+    return {
+      fromClient: [fromChannel(channels.rtp, false), fromChannel(channels.rtcp, false), ...probes],
+      fromInside: {
+        rtp: fromPort(inside.rtp),
+        ...(inside.rtcp !== undefined && { rtcp: fromPort(inside.rtcp) }),
+      },
+    };
+  }
+
+  #addFlow(input: FlowSpec['input']): FlowId {
+    const { engine, inactivityMs, watch } = this.#host;
+    const flow = engine.addFlow({ input, content: this.content, unprotect: [], idleAfterMs: inactivityMs });
+    watch(flow);
+    return flow;
+  }
+
+  /** A probe's tag was right: edge may send there. Failing is fine, the next packet proves it again. */
+  async latch(component: Component, token: number): Promise<boolean> {
+    const { session, edge } = this.#host;
+    const { stream } = this.#opened();
+    const reply = await edge.request('media.latch', { session, stream, component, token });
+    return latchReply.parse(reply).latched;
+  }
+
+  /** Gives everything back. `tellEdge` false when the whole session is being closed there. */
+  close(tellEdge: boolean): void {
+    this.#closed = true;
+    for (const flow of this.#allFlows()) {
+      this.#host.unwatch(flow);
+      this.#host.engine.removeFlow(flow);
+    }
+    this.#flows = undefined;
+    this.clientKeys.close();
+    this.insideKeys.close();
+    const resources = this.#resources;
+    this.#resources = undefined;
+    if (resources === undefined) return;
+    this.#host.ports.close(resources.inside);
+    releaseChannels(resources.link, resources.channels);
+    const { session, edge } = this.#host;
+    // A close that cannot be told is made good by the next claim or by edge's idle question.
+    if (tellEdge) edge.request('media.close', { session, stream: resources.stream }).catch(() => {});
+  }
+
+  #allFlows(): FlowId[] {
+    if (this.#flows === undefined) return [];
+    return [...this.#flows.fromClient, ...Object.values(this.#flows.fromInside)];
+  }
+
+  /** The path, and what each flow has taken and dropped. */
+  status(): object {
+    const resources = this.#resources;
+    if (resources === undefined) return { content: this.content, path: 'closed' };
+    const { engine } = this.#host;
+    return {
+      content: this.content,
+      path: pathText(resources, this.#agreement),
+      fromClient: this.#flows?.fromClient.map((flow) => engine.counters(flow)),
+      fromInside: Object.values(this.#flows?.fromInside ?? {}).map((flow) => engine.counters(flow)),
+    };
+  }
+}
+
+function takeChannels(link: EdgeLink): Channels {
+  return {
+    rtp: link.acquireChannel(),
+    rtcp: link.acquireChannel(),
+    rtpProbe: link.acquireChannel(),
+    rtcpProbe: link.acquireChannel(),
+  };
+}
+
+function releaseChannels(link: EdgeLink, channels: Channels): void {
+  for (const channel of Object.values(channels)) link.releaseChannel(channel);
+}
+
+/** Inside packets are taken from the address and port that was signalled; who only sends may use any port. */
+function accept(source: TransportAddress | undefined, agreement: LineAgreement): Accept {
+  if (source === undefined) return { kind: 'none' };
+  return agreement.sendOnly ? { kind: 'address', address: source.address } : { kind: 'exact', source };
+}
+
+function insideOutputs(
+  { inside }: Resources,
+  { rtp, rtcp, insideMux }: LineAgreement,
+): { rtp: FlowOutput | undefined; rtcp: FlowOutput | undefined } {
+  const toRtp = rtp && ({ kind: 'port', port: inside.rtp, remote: rtp } as const);
+  if (insideMux || inside.rtcp === undefined) return { rtp: toRtp, rtcp: insideMux ? toRtp : undefined };
+  return { rtp: toRtp, rtcp: rtcp && { kind: 'port', port: inside.rtcp, remote: rtcp } };
+}
+
+function clientOutputs(
+  { link, channels }: Resources,
+  { clientMux }: LineAgreement,
+): { rtp: FlowOutput; rtcp: FlowOutput } {
+  const output = (channel: number): FlowOutput => ({ kind: 'channel', link: link.handle, channel });
+  return { rtp: output(channels.rtp), rtcp: output(clientMux ? channels.rtp : channels.rtcp) };
+}
+
+function pathText(resources: Resources, agreement: LineAgreement | undefined): string {
+  const { edge, channels, inside } = resources;
+  const nodes = [
+    'client',
+    `edge ${edge.address}:${edge.rtpPort}`,
+    `channel ${channels.rtp}`,
+    agreement?.client.suite ?? 'not keyed',
+    agreement?.inside.suite ?? 'RTP',
+    `core port ${inside.pair.rtp}`,
+    agreement?.rtp === undefined ? 'inside (held)' : `inside ${agreement.rtp.address}:${agreement.rtp.port}`,
+  ];
+  return nodes.join(' ⇄ ');
+}

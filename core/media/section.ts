@@ -1,0 +1,128 @@
+// One media section of a description, read and rewritten: what we own changes, all else stays as it came.
+// RFC 3264, 4568, 5761. Pure. ICE, DTLS-SRTP and bundling end here: media goes through the anchor.
+import {
+  attributes,
+  connectionAddress,
+  direction,
+  hasAttribute,
+  rtcpAddress,
+  sdpLine,
+  withConnection,
+  withoutAttributes,
+  type CryptoAttribute,
+  type Sdp,
+  type SdpMedia,
+} from '../../sip/sdp/index.ts';
+import type { TransportAddress } from '../../turn/index.ts';
+import { usableCrypto } from './leg-keys.ts';
+
+/** What a section's transport is to us. */
+export type SectionContent = 'rtp' | 'opaque' | 'unsupported';
+
+/** UDP protocols relayed unread: BFCP (RFC 8855, 8856) and the iX channel of ActiveControl. */
+const OPAQUE = new Set(['UDP/BFCP', 'UDP/TLS/BFCP', 'UDP/DTLS/BFCP', 'UDP/UDT/IX']);
+const RTP = new Set(['RTP/AVP', 'RTP/AVPF', 'RTP/SAVP', 'RTP/SAVPF']);
+
+const ICE = [
+  'candidate',
+  'remote-candidates',
+  'end-of-candidates',
+  'ice-ufrag',
+  'ice-pwd',
+  'ice-options',
+  'ice-lite',
+  'ice-mismatch',
+  'ice-pacing',
+];
+const OWN_OF_RTP = new Set([
+  ...ICE,
+  'crypto',
+  'key-mgmt',
+  'rtcp',
+  'rtcp-mux',
+  'rtcp-mux-only',
+  'fingerprint',
+  'setup',
+  'tls-id',
+  'x-cisco-srtp-fallback',
+]);
+const OWN_OF_OPAQUE = new Set(ICE);
+const OWN_OF_SESSION = new Set([...ICE, 'group', 'x-cisco-srtp-fallback']);
+
+export interface Section {
+  readonly content: SectionContent;
+  /** False for port 0: the section is refused or over. */
+  readonly active: boolean;
+  /** RTP/SAVP[F]: whoever writes this wants no plain RTP. */
+  readonly secure: boolean;
+  readonly crypto: readonly CryptoAttribute[];
+  readonly mux: boolean;
+  /** Where its writer wants packets; undefined on hold by 0.0.0.0 (RFC 2543's way). */
+  readonly rtp: TransportAddress | undefined;
+  readonly rtcp: TransportAddress | undefined;
+  /** It will send but not receive: music on hold, often from another port than it names. */
+  readonly sendOnly: boolean;
+}
+
+/** Reads the section at `index`. Throws SdpError. */
+export function readSection(sdp: Sdp, index: number): Section {
+  const media = sdp.media[index]!;
+  const protocol = media.protocol.toUpperCase();
+  const content = RTP.has(protocol) ? 'rtp' : OPAQUE.has(protocol) ? 'opaque' : 'unsupported';
+  const address = connectionAddress(sdp, media);
+  const held = address === undefined || isUnspecified(address);
+  const rtcp = rtcpAddress(sdp, media);
+  return {
+    content,
+    active: media.port !== 0,
+    secure: protocol.startsWith('RTP/SAVP'),
+    crypto: usableCrypto(attributes(media.lines, 'crypto')),
+    mux: hasAttribute(media.lines, 'rtcp-mux'),
+    rtp: held ? undefined : { address, port: media.port },
+    rtcp: held || rtcp.port > 65535 ? undefined : { address: rtcp.address ?? address, port: rtcp.port },
+    sendOnly: direction(sdp, media) === 'sendonly',
+  };
+}
+
+function isUnspecified(address: string): boolean {
+  return address === '0.0.0.0' || address === '::';
+}
+
+/** What a section says about us on the leg that it is written for. */
+export interface OwnTransport {
+  readonly address: string;
+  readonly port: number;
+  readonly protocol: string;
+  readonly crypto: readonly string[];
+  readonly mux: boolean;
+}
+
+/** The section for the other leg. An address that says hold goes on saying hold. */
+export function writeSection(media: SdpMedia, content: SectionContent, own: OwnTransport): SdpMedia {
+  const kept = withoutAttributes(media.lines, content === 'rtp' ? OWN_OF_RTP : OWN_OF_OPAQUE);
+  const added = own.crypto.map((value) => sdpLine('a', `crypto:${value}`));
+  if (own.mux) added.push(sdpLine('a', 'rtcp-mux'));
+  return {
+    ...media,
+    port: own.port,
+    protocol: own.protocol,
+    lines: [...replaceConnection(kept, own.address), ...added],
+  };
+}
+
+/** The session part for the other leg: our address, nothing of ICE or bundling. */
+export function writeSession(session: Sdp['session'], address: string, fallback: boolean): Sdp['session'] {
+  const lines = replaceConnection(withoutAttributes(session, OWN_OF_SESSION), address);
+  return fallback ? [...lines, sdpLine('a', 'X-cisco-srtp-fallback')] : lines;
+}
+
+function replaceConnection(lines: Sdp['session'], address: string): Sdp['session'] {
+  const own = lines.find((line) => line.type === 'c');
+  if (own === undefined || isUnspecified(own.value.split(' ')[2] ?? '')) return lines;
+  return withConnection(lines, address);
+}
+
+/** The RTP profile with or without SRTP; feedback (AVPF) stays as it was. */
+export function profile(protocol: string, secure: boolean): string {
+  return `RTP/${secure ? 'S' : ''}AVP${protocol.toUpperCase().endsWith('F') ? 'F' : ''}`;
+}

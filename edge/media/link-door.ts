@@ -1,0 +1,154 @@
+// The door for core's media links on UDP 2776/2777: who may use a 5-tuple, and when it moves.
+// Trusts nothing from the wire but a hello sealed with a key that core sent over the control channel, with a counter
+// higher than any before. Silent to everyone else. Bounded: one link per core and shard.
+import type { EngineEvent, LinkId, MediaEngine, PortId } from '../../media/index.ts';
+import type { TransportAddress } from '../../turn/index.ts';
+import { isSealed, parseHello, printHelloAnswer, type LinkRequest } from '../../zones/media-link/index.ts';
+import { EdgeMediaRefusal, type EdgeMediaOptions } from './edge-media-options.ts';
+
+interface LinkRecord {
+  readonly name: string;
+  readonly core: string;
+  readonly epoch: string;
+  readonly shard: number;
+  readonly engineLink: LinkId;
+  readonly port: PortId;
+  key: Buffer;
+  counter: bigint;
+  remote: TransportAddress | undefined;
+  heardAt: number;
+  up: boolean;
+}
+
+export class LinkDoor {
+  readonly #engine: MediaEngine;
+  readonly #options: EdgeMediaOptions;
+  readonly #ports: PortId[] = [];
+  readonly #records = new Map<string, LinkRecord>();
+  readonly bound: TransportAddress[] = [];
+
+  constructor(engine: MediaEngine, options: EdgeMediaOptions) {
+    this.#engine = engine;
+    this.#options = options;
+  }
+
+  async listen(): Promise<void> {
+    for (const port of this.#options.linkPorts) {
+      const bind = { address: this.#options.linkAddress, port };
+      const { id, bound } = await this.#engine.openPort({ bind, use: 'trunk' });
+      this.#ports.push(id);
+      this.bound.push(bound);
+    }
+  }
+
+  /** Core announces a link. Replaces the one that this core had on the shard. Returns whether it is new here. */
+  announce(core: string, request: LinkRequest): { fresh: boolean } {
+    const known = this.#records.get(request.link);
+    const key = Buffer.from(request.key, 'base64');
+    if (known !== undefined) {
+      if (known.core !== core) throw new EdgeMediaRefusal('foreign-link', 'this link is another core’s');
+      known.key = key;
+      return { fresh: false };
+    }
+    const port = this.#ports[request.shard];
+    if (port === undefined)
+      throw new EdgeMediaRefusal('unknown-shard', `edge has no media link port ${request.shard}`);
+    for (const old of this.#of(core)) if (old.shard === request.shard) this.#remove(old);
+    this.#records.set(request.link, {
+      name: request.link,
+      core,
+      epoch: request.epoch,
+      shard: request.shard,
+      engineLink: this.#engine.addLink(port, undefined),
+      port,
+      key,
+      counter: -1n,
+      remote: undefined,
+      heardAt: this.#options.now(),
+      up: false,
+    });
+    return { fresh: true };
+  }
+
+  /** The engine's handle of a core's link. Throws EdgeMediaRefusal `unknown-link`. */
+  engineLink(core: string, link: string): LinkId {
+    const record = this.#records.get(link);
+    if (record?.core !== core) throw new EdgeMediaRefusal('unknown-link', 'no such media link');
+    return record.engineLink;
+  }
+
+  /** A STUN message on a link port. */
+  hello(event: EngineEvent & { readonly type: 'stun' }): void {
+    const hello = parseHello(event.bytes);
+    if (hello === undefined) return this.#options.count('media-hello-refused', 'malformed');
+    const record = this.#records.get(hello.link);
+    if (record === undefined || record.port !== event.port) {
+      return this.#options.count('media-hello-refused', 'unknown-link');
+    }
+    if (!isSealed(hello, record.key)) return this.#options.count('media-hello-refused', 'bad-seal');
+    if (hello.counter <= record.counter) return this.#options.count('media-hello-refused', 'replayed');
+    record.counter = hello.counter;
+    this.#heard(record, event.source);
+    this.#engine.sendStun(event.port, printHelloAnswer(hello, record.key, event.source), event.source);
+  }
+
+  #heard(record: LinkRecord, source: TransportAddress): void {
+    record.heardAt = this.#options.now();
+    const moved = record.remote?.address !== source.address || record.remote.port !== source.port;
+    if (moved) {
+      this.#options.log.info(
+        { core: record.core, shard: record.shard, source },
+        'media link proven at this address',
+      );
+      record.remote = source;
+      this.#engine.setLinkRemote(record.engineLink, source);
+    }
+    if (record.up) return;
+    record.up = true;
+    this.#report(record.core);
+  }
+
+  /** Looks for links that have fallen silent; called from time to time. */
+  sweep(): void {
+    const deadline = this.#options.now() - this.#options.linkDeadMs;
+    for (const record of this.#records.values()) {
+      if (!record.up || record.heardAt > deadline) continue;
+      record.up = false;
+      this.#report(record.core);
+    }
+  }
+
+  #report(core: string): void {
+    const records = this.#of(core);
+    const down = records
+      .filter((record) => !record.up)
+      .map((record) => this.#options.linkPorts[record.shard]);
+    const cause =
+      down.length === 0 ? '' : `no hello on UDP ${down.join(' and ')} for ${this.#options.linkDeadMs} ms`;
+    this.#options.reportMedia(core, { state: down.length < records.length ? 'up' : 'down', cause });
+  }
+
+  /** Links of epochs of this core other than `epoch` (undefined: all) are closed. */
+  closeLinks(core: string, keepEpoch: string | undefined): void {
+    for (const record of this.#of(core)) if (record.epoch !== keepEpoch) this.#remove(record);
+  }
+
+  #remove(record: LinkRecord): void {
+    this.#engine.removeLink(record.engineLink);
+    this.#records.delete(record.name);
+  }
+
+  #of(core: string): LinkRecord[] {
+    return [...this.#records.values()].filter((record) => record.core === core);
+  }
+
+  status(): object[] {
+    return [...this.#records.values()].map((record) => ({
+      core: record.core,
+      port: this.#options.linkPorts[record.shard],
+      up: record.up,
+      remote: record.remote,
+      counters: this.#engine.linkCounters(record.engineLink),
+    }));
+  }
+}

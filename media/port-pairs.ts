@@ -1,0 +1,68 @@
+// Bound port pairs: a free pair from the pool, its sockets opened in the engine, all given back when closed.
+// Another program may sit on a port of the range: such a pair is rested and the next one tried, a bounded number of
+// times.
+import { EngineError, type MediaEngine, type PortId, type PortSpec } from './engine.ts';
+import { PortPool, type PortPair, type PortPoolOptions } from './port-pool.ts';
+
+const BIND_ATTEMPTS = 8;
+
+export interface PortPairsOptions extends PortPoolOptions {
+  /** Address that the sockets are bound to. */
+  readonly boundAddress: string;
+}
+
+/** A pair with its sockets. `rtcp` is undefined where only the even port was opened. */
+export interface BoundPair {
+  readonly pair: PortPair;
+  readonly rtp: PortId;
+  readonly rtcp: PortId | undefined;
+}
+
+export class PortPairs {
+  readonly #engine: MediaEngine;
+  readonly #options: PortPairsOptions;
+  readonly #pool: PortPool;
+
+  constructor(engine: MediaEngine, options: PortPairsOptions) {
+    this.#engine = engine;
+    this.#options = options;
+    this.#pool = new PortPool(options);
+  }
+
+  sizes(): ReturnType<PortPool['sizes']> {
+    return this.#pool.sizes();
+  }
+
+  /** Rejects PortPoolError `exhausted`, or EngineError when nothing can be bound. */
+  async open(both: boolean, use: PortSpec['use'] = 'media'): Promise<BoundPair> {
+    for (let attempt = 1; ; attempt++) {
+      const pair = this.#pool.acquire();
+      try {
+        return await this.#bind(pair, both, use);
+      } catch (error) {
+        this.#pool.release(pair);
+        const taken = error instanceof EngineError && error.code === 'address-in-use';
+        if (!taken || attempt === BIND_ATTEMPTS) throw error;
+      }
+    }
+  }
+
+  close(bound: BoundPair): void {
+    this.#engine.closePort(bound.rtp);
+    if (bound.rtcp !== undefined) this.#engine.closePort(bound.rtcp);
+    this.#pool.release(bound.pair);
+  }
+
+  async #bind(pair: PortPair, both: boolean, use: PortSpec['use']): Promise<BoundPair> {
+    const address = this.#options.boundAddress;
+    const rtp = await this.#engine.openPort({ bind: { address, port: pair.rtp }, use });
+    if (!both) return { pair, rtp: rtp.id, rtcp: undefined };
+    try {
+      const rtcp = await this.#engine.openPort({ bind: { address, port: pair.rtcp }, use });
+      return { pair, rtp: rtp.id, rtcp: rtcp.id };
+    } catch (error) {
+      this.#engine.closePort(rtp.id);
+      throw error;
+    }
+  }
+}
