@@ -4,6 +4,7 @@ import type { KeyObject } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import {
   type AccessSettings,
+  type AllowList,
   type AllowRule,
   createAuthenticator,
   createCredentialCache,
@@ -103,12 +104,57 @@ export interface CoreHttps {
 }
 
 export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
-  const { clock, count, log, limits, store, credentials, access: settings } = options;
-  const now = clock.wall;
-  const deadlines = new Deadlines(clock.now);
-  const dialer = new NodeDialer(options.dialer);
+  const { clock, count, log, limits } = options;
+  const deadlines = new Deadlines(() => clock.now());
+  const inside = openInside(options, deadlines);
+  const access = openAccess(options, inside.unifiedCm);
+  const gateway = createGateway({
+    limits: limits.channel,
+    deadlines,
+    domains: options.domains,
+    edgeServices: createEdgeServices({
+      ...options,
+      settings: options.access,
+      signIn: access.signIn,
+      unifiedCm: inside.unifiedCm,
+      cookie: { expires: options.credentials.cookieExpires, httpOnly: options.credentials.cookieHttpOnly },
+    }),
+    proxyLane: createProxyLane({
+      access: access.lane,
+      unifiedCm: inside.unifiedCm,
+      connections: inside.connections,
+      name: options.name,
+      redirectHosts: new Set(options.redirectHosts),
+      count,
+    }),
+    now: () => clock.now(),
+    log,
+    count,
+  });
+  let stopSweep: () => void = () => undefined;
+  return {
+    unifiedCm: inside.unifiedCm,
+    start() {
+      stopSweep = deadlines.start(limits.sweepMs);
+      inside.unifiedCm.start();
+    },
+    serve: (channel, peer) => gateway.serve(channel, peer),
+    revoke: (user) => access.revoke(user),
+    drain: () => gateway.drain(),
+    close(reason) {
+      stopSweep();
+      gateway.close(reason);
+      inside.close();
+    },
+    stats: () => ({ channels: gateway.channels, credentials: access.cache.size }),
+  };
+}
+
+/** Connections to servers inside and what is known of them. Core's own questions have connections of their own. */
+function openInside(options: CoreHttpsOptions, deadlines: Deadlines) {
+  const { limits } = options;
   const pools = {
-    dialer,
+    dialer: new NodeDialer(options.dialer),
     deadlines,
     limits: limits.node,
     maxConnections: limits.maxConnectionsPerService,
@@ -118,15 +164,30 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
   };
   const udsLimits = { ...limits.node, responseMs: limits.udsMs, bodyMs: limits.udsMs };
   const connections = createNodeConnections(pools);
-  const udsConnections = createNodeConnections({
+  const questions = createNodeConnections({
     ...pools,
     limits: udsLimits,
     maxConnections: limits.maxUdsConnections,
   });
-  const fetch = createFetch(udsConnections, limits.maxUdsBytes);
-  const unifiedCm = createUnifiedCm({ ...options, fetch });
+  const unifiedCm = createUnifiedCm({ ...options, fetch: createFetch(questions, limits.maxUdsBytes) });
+  const stop = unifiedCm.onChange(() => {
+    connections.prune(unifiedCm.nodes());
+    questions.prune(unifiedCm.nodes());
+  });
+  const close = (): void => {
+    stop();
+    unifiedCm.close();
+    connections.close();
+    questions.close();
+  };
+  return { connections, unifiedCm, close };
+}
 
-  const { lifetimeMs, cleanupMs, maxEntries } = credentials;
+/** Everything that decides who may do what. */
+function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
+  const { limits, store, count, access: settings } = options;
+  const { lifetimeMs, cleanupMs, maxEntries } = options.credentials;
+  const now = (): number => options.clock.wall();
   const cache = createCredentialCache({ ttlMs: lifetimeMs, cleanupMs, maxEntries, now, count });
   const revocations = createRevocations({
     store,
@@ -137,66 +198,21 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
   });
   const sessions = createSessions({ keys: options.cookieKeys, lifetimeMs, revocations, now });
   const authenticator = createAuthenticator({
-    passwordCheck: unifiedCm.checkPassword,
+    passwordCheck: (deployment, credentials) => unifiedCm.checkPassword(deployment, credentials),
     cache,
     rate: createRateControl({ store, ...options.rateControl, now }),
     maxUsersAtOnce: limits.maxUsersAtOnce,
     maxWaitingPerUser: limits.maxWaitingPerUser,
     count,
   });
-
-  const gateway = createGateway({
-    limits: limits.channel,
-    deadlines,
-    domains: options.domains,
-    edgeServices: createEdgeServices({
-      settings,
-      signIn: createSignIn({ settings, authenticator, sessions }),
-      unifiedCm,
-      edges: options.edges,
-      edgeOf: options.edgeOf,
-      sip: options.sip,
-      cookie: { expires: credentials.cookieExpires, httpOnly: credentials.cookieHttpOnly },
-      count,
-    }),
-    proxyLane: createProxyLane({
-      access: createLaneAccess({ settings, sessions, authenticator, allowList: unifiedCm.allowList }),
-      unifiedCm,
-      connections,
-      name: options.name,
-      redirectHosts: new Set(options.redirectHosts),
-      count,
-    }),
-    now: clock.now,
-    log,
-    count,
-  });
-
-  let stopSweep: () => void = () => undefined;
-  const forgetNodes = unifiedCm.onChange(() => {
-    connections.prune(unifiedCm.nodes());
-    udsConnections.prune(unifiedCm.nodes());
-  });
+  const allowList = (): AllowList => unifiedCm.allowList();
   return {
-    unifiedCm,
-    start() {
-      stopSweep = deadlines.start(limits.sweepMs);
-      unifiedCm.start();
-    },
-    serve: gateway.serve,
-    async revoke(user) {
+    cache,
+    signIn: createSignIn({ settings, authenticator, sessions }),
+    lane: createLaneAccess({ settings, sessions, authenticator, allowList }),
+    async revoke(user: string): Promise<void> {
       cache.forget(user);
       await revocations.revoke(user);
     },
-    drain: gateway.drain,
-    close(reason) {
-      forgetNodes();
-      stopSweep();
-      unifiedCm.close();
-      gateway.close(reason);
-      connections.close();
-      udsConnections.close();
-    },
-    stats: () => ({ channels: gateway.channels, credentials: cache.size }),
   };
 }

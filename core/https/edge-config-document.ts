@@ -40,7 +40,7 @@ export function printRoute({ address, port, zoneId }: SipRoute): string {
 function serviceConfig({ home, serviceNames }: EdgeConfigFacts): string {
   const names = new Set<string>([...usualServices, ...serviceNames]);
   names.delete('tftpServer');
-  const services = [...names].map((name) => service(name, serversOf(name, home))).join('');
+  const services = [...names].map((name) => service(name, serversOf(name, home), home.udsPort)).join('');
   const [primary = '', backup = ''] = home.tftpServers;
   const tftp = `<service>${leaf('name', 'tftpServer')}${leaf('address', primary)}${leaf('address', backup)}</service>`;
   return `<serviceConfig>${services}${tftp}</serviceConfig>`;
@@ -52,12 +52,12 @@ function serversOf(name: string, home: UserHome): readonly string[] {
   return name === '_cuplogin' ? home.imPresenceServers : [];
 }
 
-/** Like a DNS SRV answer; `NameError` is the answer for a name that does not exist. */
-function service(name: string, servers: readonly string[]): string {
+/** Like a DNS SRV answer, with the web port of the cluster; `NameError` is the answer for a name that does not exist. */
+function service(name: string, servers: readonly string[], port: number): string {
   if (servers.length === 0) return `<service>${leaf('name', name)}${leaf('error', 'NameError')}</service>`;
   const rows = servers.map(
     (address) =>
-      `<server>${leaf('priority', 1)}${leaf('weight', 1)}${leaf('port', 8443)}${leaf('address', address)}</server>`,
+      `<server>${leaf('priority', 1)}${leaf('weight', 1)}${leaf('port', port)}${leaf('address', address)}</server>`,
   );
   return `<service>${leaf('name', name)}${rows.join('')}</service>`;
 }

@@ -71,15 +71,19 @@ export function createGateway(options: GatewayOptions): Gateway {
   };
 }
 
-/** A message edge should never have let through says something about edge, so that it is logged, not only counted. */
+/**
+ * A message that edge should never have let through says something about edge, so that it is logged, not only counted.
+ * What broke off on our side is told in the record of its request.
+ */
 function refused(options: GatewayOptions, peer: PeerIdentity, error: HttpError): void {
+  if (ourFaults.has(error.status)) return;
   options.count('message-refused', error.reason);
-  const quiet =
-    error.reason === 'cancelled' || error.reason === 'idle-timeout' || error.reason === 'draining';
-  if (quiet) return;
+  if (error.reason === 'cancelled' || error.reason === 'idle-timeout') return;
   const fields = { event: 'Message Refused', peer: peer.name, reason: error.reason, detail: error.message };
   options.log.warn(fields, 'edge handed over a message that is refused');
 }
+
+const ourFaults: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
 function handle(options: GatewayOptions, exchange: ServerExchange, peer: PeerIdentity): void {
   const trace = readTrace(exchange.request.headers);
