@@ -11,8 +11,11 @@ import { TransactionTimers } from './transaction-timers.ts';
 import type { TransactionInput, TransactionState } from './transaction-tables.ts';
 import type { SipTransport } from './transport.ts';
 
-/** Why a request got no final response. A proxy answers 408 for timeout, 503 for the others. */
-export type ClientFailure = 'timeout' | 'transport' | 'full';
+/**
+ * Why a request got no final response that can be used. A proxy answers 408 for timeout, 502 for malformed (the final
+ * response made `onResponse` throw SipParseError) and 503 for the others.
+ */
+export type ClientFailure = 'timeout' | 'transport' | 'full' | 'malformed';
 
 /** What the sender of a request hears. After `onFailure`, or a final response, only further 2xx may follow. */
 export interface ClientHandlers {
@@ -27,6 +30,8 @@ export interface ClientHost {
   now(): number;
   /** Sends a CANCEL as a transaction of its own. */
   sendCancel(cancel: SipRequest, transport: SipTransport): void;
+  /** Calls the sender; false when it threw SipParseError, which is then counted. */
+  guarded(call: () => void): boolean;
   ended(transaction: ClientTransaction): void;
 }
 
@@ -39,7 +44,7 @@ export class ClientTransaction {
   readonly #machine: TransactionMachine;
   readonly #timers: TransactionTimers;
   readonly #timerCMs: number | undefined;
-  #request: SipRequest;
+  readonly #request: SipRequest;
   #cancelHeaders: readonly HeaderPair[] | undefined;
   #isCancelSent = false;
   #longTimer: WheelTimer | undefined;
@@ -116,6 +121,7 @@ export class ClientTransaction {
     const actions = this.#machine.handle(input, this.#host.now());
     if (!this.isPending) this.#stopLongTimer();
     this.#perform(actions, response);
+    if (this.state === 'accepted') this.#request.headers.forgetParsed();
   }
 
   #perform(actions: readonly TransactionAction[], response: SipResponse | undefined): void {
@@ -128,13 +134,13 @@ export class ClientTransaction {
           if (response !== undefined) this.#send(createAck(this.#request, response));
           break;
         case 'pass':
-          if (response !== undefined) this.#handlers.onResponse(response, this);
+          if (response !== undefined) this.#pass(response);
           break;
         case 'timeout':
-          this.#handlers.onFailure('timeout', this);
+          this.#fail('timeout');
           break;
         case 'failure':
-          this.#handlers.onFailure('transport', this);
+          this.#fail('transport');
           break;
         case 'schedule':
           this.#timers.start(action.timer, action.at);
@@ -150,6 +156,16 @@ export class ClientTransaction {
           break;
       }
     }
+  }
+
+  // A header that only the sender looks at may be malformed: then a provisional response is dropped, a final one fails.
+  #pass(response: SipResponse): void {
+    const isUsable = this.#host.guarded(() => this.#handlers.onResponse(response, this));
+    if (!isUsable && response.status >= 200) this.#fail('malformed');
+  }
+
+  #fail(reason: ClientFailure): void {
+    this.#host.guarded(() => this.#handlers.onFailure(reason, this));
   }
 
   // A failed send is told after the current call, so that the sender holds the transaction when it hears of it.
@@ -178,7 +194,7 @@ export class ClientTransaction {
     if (!this.isPending) return;
     this.abandon();
     this.#host.ended(this);
-    this.#handlers.onFailure('timeout', this);
+    this.#fail('timeout');
   }
 
   #startLongTimer(delayMs: number, fire: () => void): void {

@@ -50,7 +50,10 @@ function setUp(options: { keepalive?: KeepaliveOptions; maxQueueBytes?: number; 
         options.throwsAway === true ? undefined : Buffer.from(`answer to ${request.length}`),
     },
     {
-      onMessage: (message) => heard.push(message.startLine),
+      onMessage: (message) => {
+        void message.contacts;
+        heard.push(message.startLine);
+      },
       onRefused: (error) => heard.push(`refused ${error.code}`),
       onClose: (reason) => heard.push(`closed: ${reason}`),
     },
@@ -91,6 +94,14 @@ describe('traffic', () => {
     expect(wire.takeReceived()).toMatch(/^SIP\/2\.0 400 CSeq Method Mismatch\r\n/);
     expect(heard).toEqual(['refused cseq', 'refused cseq', 'OPTIONS sip:h SIP/2.0']);
     expect(counted).toEqual(['malformed cseq', 'malformed cseq']);
+  });
+
+  it('answers a request whose receiver finds it malformed', async () => {
+    const { wire, heard } = setUp();
+    wire.peerSends(OPTIONS.replace('l: 0', 'm: <sip:x\r\nl: 0') + OPTIONS);
+    await turn();
+    expect(wire.takeReceived()).toMatch(/^SIP\/2\.0 400 Malformed Address\r\n/);
+    expect(heard).toEqual(['refused address', 'OPTIONS sip:h SIP/2.0']);
   });
 
   it('answers what cannot be framed, then closes and reads no further', async () => {

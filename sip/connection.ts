@@ -6,7 +6,8 @@ import type { Duplex } from 'node:stream';
 import { createErrorResponse } from './build.ts';
 import type { Clock, TimerHandle } from './clock.ts';
 import type { SipRequest, SipResponse } from './message.ts';
-import type { ParseFault, SipParseError } from './parse-error.ts';
+import { SipParseError } from './parse-error.ts';
+import type { ParseFault } from './parse-error.ts';
 import type { ParseLimits } from './parse.ts';
 import { SipStreamFramer } from './stream-framer.ts';
 import type { FrameEvent } from './stream-framer.ts';
@@ -144,7 +145,7 @@ export class SipConnection implements SipTransport {
   #handle(event: FrameEvent): void {
     switch (event.kind) {
       case 'message':
-        this.#handlers.onMessage(event.message, this);
+        this.#deliver(event.message);
         return;
       case 'malformed':
         this.#refuse('malformed', event.error);
@@ -163,6 +164,17 @@ export class SipConnection implements SipTransport {
         this.#refuse('fatal', event.error);
         this.close(`malformed stream: ${event.error.code}`);
         return;
+    }
+  }
+
+  // The last net: a header nobody had read so far may be malformed when the receiver reads it.
+  #deliver(message: SipRequest | SipResponse): void {
+    try {
+      this.#handlers.onMessage(message, this);
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error;
+      if (message.kind === 'request') error.request ??= message;
+      this.#refuse('malformed', error);
     }
   }
 

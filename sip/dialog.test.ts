@@ -1,10 +1,9 @@
-// Dialogs, loop detection, hop count, and the messages this side makes.
+// Dialogs, and the messages this side makes.
 
 import { describe, expect, it } from 'vitest';
 import { createAck, createCancel, createRequest, createResponse } from './build.ts';
 import { Dialog, dialogKey, dialogKeyOf } from './dialog.ts';
 import { createBranch, createTag } from './identifiers.ts';
-import { hasLooped, loopHash, takeHop } from './loop-detection.ts';
 import { parseMessage } from './parse.ts';
 import type { SipRequest } from './message.ts';
 
@@ -147,36 +146,5 @@ describe('dialog', () => {
     expect(() => callee.accept(update)).toThrow(expect.objectContaining({ status: 500 }));
     callee.accept(caller.ack(10, { via }));
     callee.accept(caller.request('BYE', { via }));
-  });
-});
-
-describe('loops', () => {
-  const isOurs = (via: { host: string }): boolean => via.host === 'edge';
-
-  it('finds a request that comes back unchanged, and lets a spiral pass', () => {
-    const request = invite();
-    const hash = loopHash(request);
-    expect(hasLooped(request, isOurs, hash)).toBe(false);
-    const returned = request.clone();
-    returned.headers.prepend('Via', `SIP/2.0/TLS edge;branch=${createBranch(random, hash)}`);
-    returned.headers.prepend('Via', 'SIP/2.0/TLS other;branch=z9hG4bKo');
-    expect(loopHash(returned)).toBe(hash);
-    expect(hasLooped(returned, isOurs, loopHash(returned))).toBe(true);
-    expect(hasLooped(returned, () => false, hash)).toBe(false);
-    returned.uriText = 'sip:carol@example.com';
-    expect(hasLooped(returned, isOurs, loopHash(returned))).toBe(false);
-  });
-
-  it.each([
-    ['70', '15'],
-    ['15', '14'],
-    ['1', '0'],
-    ['0', undefined],
-    [undefined, '15'],
-  ])('a request with %s hops goes on with %s', (before, after) => {
-    const request = invite();
-    if (before === undefined) request.headers.delete('Max-Forwards');
-    else request.headers.set('Max-Forwards', before);
-    expect(takeHop(request, 15) ? request.headers.get('max-forwards') : undefined).toBe(after);
   });
 });

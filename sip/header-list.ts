@@ -81,6 +81,11 @@ export class HeaderList {
     return value;
   }
 
+  /** Drops parsed values, which are several times the size of their lines; they are parsed again when asked for. */
+  forgetParsed(): void {
+    this.#parsed = undefined;
+  }
+
   /** Puts a value before all others of this header, on its own line, where the first of them stands (or on top). */
   prepend(name: string, value: string): void {
     const line = makeLine(name, value);

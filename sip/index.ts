@@ -5,7 +5,7 @@
 
 export * from './auth-header.ts';
 export * from './build.ts';
-export { isToken, ownedCopy, quote, unquote } from './characters.ts';
+export { ownedCopy } from './characters.ts';
 export { ClientTransaction } from './client-transaction.ts';
 export type { ClientFailure, ClientHandlers } from './client-transaction.ts';
 export * from './clock.ts';
@@ -14,10 +14,8 @@ export * from './cseq.ts';
 export * from './dialog.ts';
 export * from './digest.ts';
 export * from './header-list.ts';
-export { headerName } from './header-names.ts';
 export * from './host-port.ts';
 export * from './identifiers.ts';
-export * from './loop-detection.ts';
 export * from './message.ts';
 export * from './name-addr.ts';
 export * from './params.ts';

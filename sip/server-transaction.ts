@@ -102,8 +102,10 @@ export class ServerTransaction {
 
   #handle(input: TransactionInput, ack?: SipRequest): void {
     this.#perform(this.#machine.handle(input, this.#host.now()), ack);
-    // In Accepted only the user sends, so nothing needs to be kept for 32 s.
-    if (this.state === 'accepted') this.#latest = undefined;
+    if (this.state !== 'accepted') return;
+    // In Accepted only the user sends; as little as possible is kept for these 32 s.
+    this.#latest = undefined;
+    this.request.headers.forgetParsed();
   }
 
   #perform(actions: readonly TransactionAction[], ack: SipRequest | undefined): void {

@@ -327,6 +327,22 @@ describe('client side', () => {
     expect(clock.timers.size).toBe(0);
   });
 
+  it('turns a final response that cannot be read into a failure, and drops a provisional one', () => {
+    const { layer, counted } = setUp();
+    const wire = new Wire('core');
+    const heard: string[] = [];
+    const invite = request('INVITE', 'z9hG4bKabc');
+    layer.request(invite, wire, {
+      onResponse: (response) => void heard.push(`${response.status} ${response.contacts.length}`),
+      onFailure: (reason) => void heard.push(reason),
+    });
+    const broken = { toTag: 'b', headers: [['Contact', '<sip:x'] as const] };
+    layer.receive(createResponse(invite, 180, undefined, broken), wire);
+    layer.receive(createResponse(invite, 200, undefined, broken), wire);
+    expect(heard).toEqual(['malformed']);
+    expect(counted).toEqual(['refused-by-parser', 'refused-by-parser']);
+  });
+
   it('refuses to send when full and when a branch is used twice', async () => {
     const { layer } = setUp({ maxTransactions: 1 });
     const wire = new Wire('core');

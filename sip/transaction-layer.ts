@@ -46,7 +46,10 @@ export interface TransactionLayerOptions {
   readonly findTransport?: (scope: string) => SipTransport | undefined;
 }
 
-/** What the layer tells its user. A SipParseError thrown by `onRequest` becomes the answer to the request. */
+/**
+ * What the layer tells its user. A SipParseError thrown by `onRequest` becomes the answer to the request; thrown
+ * elsewhere it is counted, and a final response that makes its receiver throw becomes a failure.
+ */
 export interface TransactionUser {
   onRequest(transaction: ServerTransaction): void;
   /** An ACK that belongs to a 2xx; the INVITE's transaction when it is still known. */
@@ -161,7 +164,7 @@ export class TransactionLayer {
       return;
     }
     this.#options.count('stray-response');
-    this.#user.onStrayResponse?.(response, transport);
+    this.#guarded(() => this.#user.onStrayResponse?.(response, transport));
   }
 
   #receiveAck(ack: SipRequest, transport: SipTransport): void {
@@ -272,7 +275,7 @@ export class TransactionLayer {
       createTag: () => createTag(random),
       failed: (transaction, reason) => {
         count(reason === 'timeout' ? 'no-ack' : 'response-undeliverable');
-        this.#user.onServerFailure?.(transaction, reason);
+        this.#guarded(() => this.#user.onServerFailure?.(transaction, reason));
       },
       ackReceived: (ack, transaction) => {
         this.#guarded(() => this.#user.onAck(ack, transaction.transport, transaction));
@@ -290,6 +293,7 @@ export class TransactionLayer {
       sendCancel: (cancel, transport) => {
         this.request(cancel, transport, { onResponse: () => {}, onFailure: () => {} });
       },
+      guarded: (call) => this.#guarded(call) === undefined,
       ended: (transaction) => this.#forgetClient(transaction),
     };
   }

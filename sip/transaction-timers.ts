@@ -7,7 +7,9 @@ import type { TimerName } from './transaction-tables.ts';
 export class TransactionTimers {
   readonly #wheel: TimerWheel;
   readonly #fire: (timer: TimerName) => void;
-  #running: { name: TimerName; timer: WheelTimer }[] = [];
+  // Names and timers by the same index; undefined while none runs, which is most of the time on reliable transports.
+  #names: TimerName[] | undefined;
+  #timers: WheelTimer[] | undefined;
 
   constructor(wheel: TimerWheel, fire: (timer: TimerName) => void) {
     this.#wheel = wheel;
@@ -20,19 +22,28 @@ export class TransactionTimers {
       this.stop(name);
       this.#fire(name);
     });
-    this.#running.push({ name, timer });
+    if (this.#names === undefined || this.#timers === undefined) {
+      this.#names = [name];
+      this.#timers = [timer];
+      return;
+    }
+    this.#names.push(name);
+    this.#timers.push(timer);
   }
 
   stop(name: TimerName): void {
-    const index = this.#running.findIndex((running) => running.name === name);
-    const found = this.#running[index];
-    if (found === undefined) return;
-    this.#wheel.clear(found.timer);
-    this.#running.splice(index, 1);
+    const index = this.#names?.indexOf(name) ?? -1;
+    const timer = this.#timers?.[index];
+    if (timer === undefined) return;
+    this.#wheel.clear(timer);
+    this.#names?.splice(index, 1);
+    this.#timers?.splice(index, 1);
+    if (this.#names?.length === 0) this.stopAll();
   }
 
   stopAll(): void {
-    for (const { timer } of this.#running) this.#wheel.clear(timer);
-    this.#running = [];
+    for (const timer of this.#timers ?? []) this.#wheel.clear(timer);
+    this.#names = undefined;
+    this.#timers = undefined;
   }
 }
