@@ -9,7 +9,11 @@ export function addressOfRecord(address: NameAddr): string | undefined {
 }
 
 /** Whether two addresses of record name one user; `isOurHost` says which other hosts mean the same enterprise. */
-export function isSameUser(claimed: string, registered: string, isOurHost: (host: string) => boolean): boolean {
+export function isSameUser(
+  claimed: string,
+  registered: string,
+  isOurHost: (host: string) => boolean,
+): boolean {
   if (claimed === registered) return true;
   const at = claimed.lastIndexOf('@');
   const registeredAt = registered.lastIndexOf('@');

@@ -10,7 +10,10 @@ export interface BindingSpace {
 }
 
 /** A journal over a store's space. */
-export function journalTo(space: BindingSpace, count: (event: string, reason?: string) => void): BindingJournal {
+export function journalTo(
+  space: BindingSpace,
+  count: (event: string, reason?: string) => void,
+): BindingJournal {
   const failed = (): void => count('journal-failed');
   return {
     put: (id, binding, ttlMs) => void space.set(id, JSON.stringify(binding), ttlMs).catch(failed),
@@ -19,7 +22,11 @@ export function journalTo(space: BindingSpace, count: (event: string, reason?: s
 }
 
 /** Puts back what the space kept; returns how many bindings live again. Entries of another shape are left out. */
-export async function restoreBindings(space: BindingSpace, table: BindingTable, nowMs: number): Promise<number> {
+export async function restoreBindings(
+  space: BindingSpace,
+  table: BindingTable,
+  nowMs: number,
+): Promise<number> {
   let restored = 0;
   for (const [, value] of await space.entries()) {
     const binding = readBinding(value);
@@ -45,5 +52,10 @@ function isBinding(read: unknown): read is Binding {
   const fields = read as Record<string, unknown>;
   const flow = fields['flow'] as Record<string, unknown> | undefined;
   const isWhole = textFields.every((name) => typeof fields[name] === 'string');
-  return isWhole && typeof fields['expiresAtMs'] === 'number' && typeof flow?.['edge'] === 'string' && typeof flow['token'] === 'string';
+  return (
+    isWhole &&
+    typeof fields['expiresAtMs'] === 'number' &&
+    typeof flow?.['edge'] === 'string' &&
+    typeof flow['token'] === 'string'
+  );
 }

@@ -157,7 +157,8 @@ test('any interleaving of REGISTER, un-REGISTER and their answers ends as the re
         waiting.push({ slot, sequence: bindings.nextSequence(), flow });
       }
       while (waiting.length > 0) answer(waiting.length - 1);
-      for (const key of ['contact0', 'contact1']) expect(bindings.byUriKey(key)?.flow).toEqual(registrar.get(key));
+      for (const key of ['contact0', 'contact1'])
+        expect(bindings.byUriKey(key)?.flow).toEqual(registrar.get(key));
       expect(bindings.size).toBe(registrar.size);
     }),
   );

@@ -192,7 +192,8 @@ export class BindingTable {
 
   /** Puts back a binding that the journal kept. */
   restore(binding: Binding, nowMs: number): boolean {
-    if (binding.expiresAtMs <= nowMs || this.#slots.has(binding.uriKey) || this.#byId.has(binding.id)) return false;
+    if (binding.expiresAtMs <= nowMs || this.#slots.has(binding.uriKey) || this.#byId.has(binding.id))
+      return false;
     if (this.#slots.size >= this.#options.maxBindings) return false;
     const disambiguator = disambiguatorOf(binding.uriKey);
     const slot: BindingSlot = { ...ownerOf(binding), disambiguator, pending: 0, lastSequence: 0, binding };
@@ -208,7 +209,8 @@ export class BindingTable {
   /** Ends what has expired; returns those bindings. Call about once a second. */
   expire(nowMs: number): Binding[] {
     const second = Math.floor(nowMs / 1000);
-    if (this.#sweptSecond < 0 || second - this.#sweptSecond > this.#due.size + 1) return this.#expireSparse(second, nowMs);
+    if (this.#sweptSecond < 0 || second - this.#sweptSecond > this.#due.size + 1)
+      return this.#expireSparse(second, nowMs);
     const expired: Binding[] = [];
     for (let at = this.#sweptSecond + 1; at <= second; at += 1) this.#expireSecond(at, nowMs, expired);
     this.#sweptSecond = second;

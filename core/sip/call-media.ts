@@ -52,7 +52,8 @@ export class CallMedia {
     this.#inTurn(next, (done) => {
       const span = spanOf(request, done);
       if (span === 'refused') return;
-      if (request.method === 'ACK' || request.method === 'PRACK') this.#acknowledgement(request, span, exchange, done);
+      if (request.method === 'ACK' || request.method === 'PRACK')
+        this.#acknowledgement(request, span, exchange, done);
       else if (span === undefined) done(undefined);
       else this.#offer(request, span, exchange, done);
     });
@@ -201,7 +202,13 @@ export class CallMedia {
   }
 
   /** Hands one description to the session and puts the returned one in its place. */
-  #hand(what: 'offer' | 'answer', from: MediaSide, message: SipMessage, span: SdpSpan, done: MediaNext): void {
+  #hand(
+    what: 'offer' | 'answer',
+    from: MediaSide,
+    message: SipMessage,
+    span: SdpSpan,
+    done: MediaNext,
+  ): void {
     let handed: Promise<Buffer>;
     try {
       this.#session ??= this.#open();

@@ -28,7 +28,7 @@ import { isRefusal, refuse, type CoreRefusal, type Refusal } from './verdict.ts'
 /** Where a message came in. */
 export type Origin =
   | { readonly kind: 'edge'; readonly peer: EdgeIdentity }
-  | { readonly kind: 'node'; readonly side: HopSide };
+  | { readonly kind: 'node'; readonly side: HopSide; readonly zone: string };
 
 export interface CoreProxyOptions extends FromClientContext, FromInsideContext {
   readonly media: MediaAnchor;
@@ -129,7 +129,7 @@ export class CoreProxy implements TransactionUser {
 
   #route(request: SipRequest, origin: Origin): Outgoing | Refusal | typeof answeredHere {
     if (origin.kind === 'edge') return routeFromClient(request, origin.peer, this.#options);
-    return routeFromInside(request, origin.side, this.#options);
+    return routeFromInside(request, origin.side, origin.zone, this.#options);
   }
 
   // --- REGISTER -----------------------------------------------------------------------------------------------------
@@ -200,7 +200,8 @@ export class CoreProxy implements TransactionUser {
       isCancelled: false,
     };
     if (request.method === 'INVITE') this.#ringing.set(server, passage);
-    if (media === undefined || exchange === undefined || !carriesMedia(request.method)) return this.#tryNext(passage);
+    if (media === undefined || exchange === undefined || !carriesMedia(request.method))
+      return this.#tryNext(passage);
     media.fromRequest(request, exchange, (refused) => {
       if (refused === undefined) this.#tryNext(passage);
       else this.#refuseMedia(passage, refused);
@@ -221,7 +222,7 @@ export class CoreProxy implements TransactionUser {
         callId: request.callId,
         callerTag: request.from.tag ?? '',
         isClientCaller: from === 'client',
-        nodeZone: target?.kind === 'node' ? target.node.zone : '',
+        nodeZone: target?.kind === 'node' ? target.node.zone : outgoing.nodeZone,
         edge,
         flow: owner.flow,
         legs: firstLegs(request, from === 'inside'),
@@ -229,7 +230,9 @@ export class CoreProxy implements TransactionUser {
       nowMs(),
     );
     if (typeof dialog === 'string') {
-      return dialog === 'user-call-limit' ? refuse(486, dialog) : { ...refuse(503, dialog), retryAfterSeconds: 5 };
+      return dialog === 'user-call-limit'
+        ? refuse(486, dialog)
+        : { ...refuse(503, dialog), retryAfterSeconds: 5 };
     }
     if (kind === 'call') {
       dialog.media = new CallMedia(media, { callId: request.callId, key: owner.aor }, edge);
@@ -264,7 +267,8 @@ export class CoreProxy implements TransactionUser {
     if (target.kind === 'edge') this.#restoreRecordRoute(passage, response);
     const { dialog, exchange } = passage;
     const tag = response.to.tag;
-    if (dialog !== undefined && passage.isFirst && tag !== undefined && response.status < 300) learnTag(dialog, tag);
+    if (dialog !== undefined && passage.isFirst && tag !== undefined && response.status < 300)
+      learnTag(dialog, tag);
     if (dialog?.media === undefined || exchange === undefined || !carriesMedia(exchange.method)) {
       return this.#deliver(passage, response);
     }
@@ -290,9 +294,11 @@ export class CoreProxy implements TransactionUser {
       return dialogs.accept(dialog, silenceMsOf(response), nowMs());
     }
     const isGone = response.status === 481 || response.status === 408;
-    const isOver = method === 'BYE' ? response.status !== 401 && response.status !== 407 : isGone && method === 'INVITE';
+    const isOver =
+      method === 'BYE' ? response.status !== 401 && response.status !== 407 : isGone && method === 'INVITE';
     if (isOver) dialogs.end(dialog, method === 'BYE' ? 'hung up' : 'gone', nowMs());
-    else if (response.isSuccess && method !== 'NOTIFY') dialogs.accept(dialog, silenceMsOf(response), nowMs());
+    else if (response.isSuccess && method !== 'NOTIFY')
+      dialogs.accept(dialog, silenceMsOf(response), nowMs());
   }
 
   #onFailure(passage: Passage, target: Target, failure: ClientFailure): void {
@@ -331,7 +337,11 @@ export class CoreProxy implements TransactionUser {
     this.#options.count('refused', 'media');
     this.#endFirst(passage, 'media refused');
     const { status, reason, retryAfterSeconds } = refused;
-    passage.server.reply(status, reason, retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds));
+    passage.server.reply(
+      status,
+      reason,
+      retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds),
+    );
   }
 
   /** A callee answered with a description that cannot be used: an established call is hung up, others fail. */
@@ -356,7 +366,13 @@ export class CoreProxy implements TransactionUser {
 
   // --- hop ------------------------------------------------------------------------------------------------------------
 
-  #writeHop(request: SipRequest, outgoing: Outgoing, target: Target, proxyCallId: string, records: boolean): void {
+  #writeHop(
+    request: SipRequest,
+    outgoing: Outgoing,
+    target: Target,
+    proxyCallId: string,
+    records: boolean,
+  ): void {
     const { hop } = this.#options;
     const side = this.#sideTowards(target);
     if (records) {
@@ -384,9 +400,15 @@ export class CoreProxy implements TransactionUser {
     return target.kind === 'node' ? this.#options.connectionTo(target.node) : this.#options.selfConnection();
   }
 
-  #send(request: SipRequest, target: Target, handlers: Parameters<TransactionLayer['request']>[2]): ClientTransaction {
+  #send(
+    request: SipRequest,
+    target: Target,
+    handlers: Parameters<TransactionLayer['request']>[2],
+  ): ClientTransaction {
     if (this.#layer === undefined) throw new Error('proxy without its transaction layer');
-    return this.#layer.request(request, this.#transportTo(target), handlers, { timerCMs: this.#options.setupTimeoutMs });
+    return this.#layer.request(request, this.#transportTo(target), handlers, {
+      timerCMs: this.#options.setupTimeoutMs,
+    });
   }
 
   #sendAck(outgoing: Outgoing): void {
@@ -432,7 +454,8 @@ export class CoreProxy implements TransactionUser {
     const target = this.#targetOfEnd(dialog, end);
     if (target === undefined) return;
     const bye = byeTo(dialog, end, this.#ownVia(target), reason);
-    if (bye !== undefined) this.#send(bye, target, { onResponse: () => undefined, onFailure: () => undefined });
+    if (bye !== undefined)
+      this.#send(bye, target, { onResponse: () => undefined, onFailure: () => undefined });
   }
 
   /** ACK of a 2xx whose call core ends at once: the BYE's way with the INVITE's number. */

@@ -52,7 +52,9 @@ export interface CoreSipOptions {
   readonly pathHeaders: boolean;
   readonly requireRegistration: boolean;
   /** The deployment's dial policy for requests that begin something (T-064). */
-  readonly policy: ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined) | undefined;
+  readonly policy:
+    | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
+    | undefined;
   readonly hopCount: number;
   readonly maxMessageBytes: number;
   readonly maxHeaderLines: number;

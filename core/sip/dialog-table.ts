@@ -120,7 +120,8 @@ export class DialogTable {
     if (silenceMs !== undefined) dialog.silenceMs = Math.min(silenceMs, this.#limits.maxSilenceMs);
     if (dialog.state === 'confirmed') return this.touch(dialog, nowMs);
     dialog.state = dialog.kind === 'call' ? 'accepted' : 'confirmed';
-    dialog.deadlineMs = nowMs + (dialog.kind === 'call' ? this.#limits.acknowledgeTimeoutMs : dialog.silenceMs);
+    dialog.deadlineMs =
+      nowMs + (dialog.kind === 'call' ? this.#limits.acknowledgeTimeoutMs : dialog.silenceMs);
   }
 
   /** The ACK of a 2xx passed. */
@@ -176,7 +177,8 @@ export function belongsTo(
 ): boolean {
   const callerTag = isFromCaller ? message.fromTag : message.toTag;
   const calleeTag = isFromCaller ? message.toTag : message.fromTag;
-  if (message.callId !== dialog.callId || callerTag !== dialog.callerTag || calleeTag === undefined) return false;
+  if (message.callId !== dialog.callId || callerTag !== dialog.callerTag || calleeTag === undefined)
+    return false;
   // A NOTIFY may overtake the 2xx that makes its dialog (RFC 6665 §4.4.1): its tag is learnt, as that of a 1xx is.
   return dialog.calleeTags.has(calleeTag) || (!isFromCaller && learnTag(dialog, calleeTag));
 }

@@ -3,7 +3,15 @@
 // a registration was granted (T-054, T-055), speaks as the registered user, and goes to discovered nodes only (T-060,
 // T-064).
 import type { SipRequest, SipUri } from '../../sip/index.ts';
-import { isLooped, loopHash, pairIdOf, popRoutePair, routeUri, takeHop, topRoute } from '../../sip/hop/index.ts';
+import {
+  isLooped,
+  loopHash,
+  pairIdOf,
+  popRoutePair,
+  routeUri,
+  takeHop,
+  topRoute,
+} from '../../sip/hop/index.ts';
 import { addressOfRecord, isSameUser } from './address-of-record.ts';
 import type { Binding, BindingTable, FlowRef } from './binding-table.ts';
 import { belongsTo, type Dialog, type DialogTable } from './dialog-table.ts';
@@ -25,7 +33,9 @@ export interface FromClientContext {
   /** False lets unregistered connections and foreign From values pass: for a lab only. */
   readonly requireRegistration: boolean;
   /** The deployment's dial policy: undefined lets the request go (T-064). */
-  readonly policy: ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined) | undefined;
+  readonly policy:
+    | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
+    | undefined;
   readonly nowMs: () => number;
 }
 
@@ -54,7 +64,8 @@ export function routeFromClient(
   if (isRefusal(targets)) return targets;
   const denied = dialog === undefined ? context.policy?.(request, owner.aor) : undefined;
   if (denied !== undefined) return refuse(denied.status, 'policy', denied.reason);
-  return { request, from: 'client', targets, owner, dialog, loopHash: hash, edge, cameFrom: hop.edgeSide };
+  const cameFrom = hop.edgeSide;
+  return { request, from: 'client', targets, owner, dialog, loopHash: hash, edge, cameFrom, nodeZone: '' };
 }
 
 function takeFlow(request: SipRequest, edge: EdgeIdentity): FlowRef | undefined {
@@ -66,11 +77,17 @@ function takeFlow(request: SipRequest, edge: EdgeIdentity): FlowRef | undefined 
 
 function isToUs(request: SipRequest, hop: CoreHop): boolean {
   const { uri } = request;
-  return request.method === 'OPTIONS' && uri.kind === 'sip' && uri.user === undefined && isCoreHost(hop, uri.host);
+  return (
+    request.method === 'OPTIONS' && uri.kind === 'sip' && uri.user === undefined && isCoreHost(hop, uri.host)
+  );
 }
 
 /** Takes our own Route values off; finds the dialog that they name and checks that the client is in it. */
-function takeDialog(request: SipRequest, flow: FlowRef, context: FromClientContext): Dialog | Refusal | undefined {
+function takeDialog(
+  request: SipRequest,
+  flow: FlowRef,
+  context: FromClientContext,
+): Dialog | Refusal | undefined {
   const { hop, dialogs, bindings, nowMs } = context;
   const pair = popRoutePair(request.headers, (uri) => isCoreHost(hop, uri.host));
   if (pair === undefined) dropOwnRoute(request, hop);
@@ -108,14 +125,21 @@ function ownerOf(
   if (binding !== undefined) return { aor: binding.aor, bindingId: binding.id, flow };
   if (!context.requireRegistration) return { aor: claimed ?? flow.token, bindingId: '', flow };
   const isRegistered = [...context.bindings.ofFlow(flow)].length > 0;
-  return isRegistered ? refuse(403, 'from-mismatch', 'From Is Not The Registered User') : refuse(403, 'not-registered');
+  return isRegistered
+    ? refuse(403, 'from-mismatch', 'From Is Not The Registered User')
+    : refuse(403, 'not-registered');
 }
 
 /** The binding on this connection whose user the request claims to be from. */
-function bindingOf(claimed: string | undefined, flow: FlowRef, context: FromClientContext): Binding | undefined {
+function bindingOf(
+  claimed: string | undefined,
+  flow: FlowRef,
+  context: FromClientContext,
+): Binding | undefined {
   if (claimed === undefined) return undefined;
   const { directory, hop } = context;
-  const isOurs = (host: string): boolean => directory.serves(host) || directory.isNode(host) || isCoreHost(hop, host);
+  const isOurs = (host: string): boolean =>
+    directory.serves(host) || directory.isNode(host) || isCoreHost(hop, host);
   for (const binding of context.bindings.ofFlow(flow)) {
     if (isSameUser(claimed, binding.aor, isOurs)) return binding;
   }
@@ -134,13 +158,22 @@ function targetsOf(
     // Out of a dialog nobody but us has put a Route there with right.
     if (uri === undefined || request.to.tag === undefined) return refuse(403, 'route-refused');
     if (isCoreHost(context.hop, uri.host)) return [{ kind: 'self' }];
-    return nodesFor({ ...wantedOf(request, owner, context), host: uri.host, port: uri.port }, dialog, context);
+    return nodesFor(
+      { ...wantedOf(request, owner, context), host: uri.host, port: uri.port },
+      dialog,
+      context,
+    );
   }
   // A call whose core has restarted has lost its media: better told than silent.
   const isLostCall = dialog === undefined && request.to.tag !== undefined && request.method === 'INVITE';
   if (isLostCall) return refuse(481, 'dialog-mismatch');
   const { uri } = request;
-  if (uri.kind === 'sip') return nodesFor({ ...wantedOf(request, owner, context), host: uri.host, port: uri.port }, dialog, context);
+  if (uri.kind === 'sip')
+    return nodesFor(
+      { ...wantedOf(request, owner, context), host: uri.host, port: uri.port },
+      dialog,
+      context,
+    );
   if (uri.scheme !== 'tel') return refuse(416, 'scheme');
   return homeNodes(wantedOf(request, owner, context), context);
 }
@@ -151,13 +184,19 @@ function wantedOf(request: SipRequest, owner: Owner, context: FromClientContext)
 }
 
 /** Nodes for a host; in a dialog of ours, its own node for hosts beyond it. Else nothing outside discovery. */
-function nodesFor(wanted: Wanted, dialog: Dialog | undefined, context: FromClientContext): readonly Target[] | Refusal {
+function nodesFor(
+  wanted: Wanted,
+  dialog: Dialog | undefined,
+  context: FromClientContext,
+): readonly Target[] | Refusal {
   const { directory, nowMs } = context;
   const nodes = directory.candidates(wanted, nowMs());
   if (nodes.length > 0) return nodes.map((node) => ({ kind: 'node', node }));
   const own = dialog === undefined ? undefined : directory.byZone(dialog.nodeZone);
   if (own !== undefined) return [{ kind: 'node', node: own }];
-  return directory.serves(wanted.host) ? { ...refuse(503, 'node-down'), retryAfterSeconds: 5 } : refuse(404, 'target-refused');
+  return directory.serves(wanted.host)
+    ? { ...refuse(503, 'node-down'), retryAfterSeconds: 5 }
+    : refuse(404, 'target-refused');
 }
 
 /** A telephone number has no host: the user's own node routes it. */
@@ -167,7 +206,9 @@ function homeNodes(wanted: Wanted, { directory, nowMs }: FromClientContext): rea
 }
 
 function carriesBearer(request: SipRequest): boolean {
-  return isBearer(request.headers.get('Authorization')) || isBearer(request.headers.get('Proxy-Authorization'));
+  return (
+    isBearer(request.headers.get('Authorization')) || isBearer(request.headers.get('Proxy-Authorization'))
+  );
 }
 
 function isBearer(credentials: string | undefined): boolean {

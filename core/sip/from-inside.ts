@@ -2,7 +2,15 @@
 // our Route, by our Path or by the rewritten contact, and names it to the edge. Trust: the sender is a discovered
 // node; it reaches registered clients and nothing else.
 import { parseSipUri, type SipRequest } from '../../sip/index.ts';
-import { isLooped, loopHash, popRoutePair, routeUri, takeHop, topRoute, type HopSide } from '../../sip/hop/index.ts';
+import {
+  isLooped,
+  loopHash,
+  popRoutePair,
+  routeUri,
+  takeHop,
+  topRoute,
+  type HopSide,
+} from '../../sip/hop/index.ts';
 import type { Binding, BindingTable, FlowRef } from './binding-table.ts';
 import { keyOfRewritten } from './contact-rewrite.ts';
 import { belongsTo, type Dialog, type DialogTable } from './dialog-table.ts';
@@ -29,6 +37,7 @@ interface Found {
 export function routeFromInside(
   request: SipRequest,
   cameFrom: HopSide,
+  zone: string,
   context: FromInsideContext,
 ): Outgoing | Refusal | typeof answeredHere {
   const { hop, bindings, dialogs, linkTo, nowMs } = context;
@@ -48,7 +57,22 @@ export function routeFromInside(
   request.headers.set('Route', flowRoute(flow));
   const aor = dialog?.aor ?? binding?.aor ?? '';
   const owner = { aor, bindingId: binding?.id ?? dialog?.bindingId ?? '', flow };
-  return { request, from: 'inside', targets: [{ kind: 'edge', link }], owner, dialog, loopHash: hash, edge: link.peer, cameFrom };
+  return {
+    request,
+    from: 'inside',
+    targets: [{ kind: 'edge', link }],
+    owner,
+    dialog,
+    loopHash: hash,
+    edge: link.peer,
+    cameFrom,
+    nodeZone: isNodeZone(zone) ? zone : (binding?.node ?? ''),
+  };
+}
+
+/** Whether a zone is one that discovery made; other inside peers have none to call back on. */
+function isNodeZone(zone: string): boolean {
+  return zone.startsWith('CE') && zone !== 'CEself';
 }
 
 /** The Route that names one client connection to its edge. */

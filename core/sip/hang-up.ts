@@ -5,10 +5,16 @@ import type { Dialog } from './dialog-table.ts';
 import { flowRoute } from './from-inside.ts';
 
 /** The BYE towards one end, without Via on top; undefined when that end is not known well enough yet. */
-export function byeTo(dialog: Dialog, end: 'caller' | 'callee', via: string, reason: string): SipRequest | undefined {
+export function byeTo(
+  dialog: Dialog,
+  end: 'caller' | 'callee',
+  via: string,
+  reason: string,
+): SipRequest | undefined {
   const { caller, callee } = dialog.legs;
   const [to, from] = end === 'caller' ? [caller, callee] : [callee, caller];
-  if (to.target === undefined || tagOf(to.address) === undefined || tagOf(from.address) === undefined) return undefined;
+  if (to.target === undefined || tagOf(to.address) === undefined || tagOf(from.address) === undefined)
+    return undefined;
   from.cseq += 1;
   const isToClient = (end === 'caller') === dialog.isClientCaller;
   const routes = isToClient ? [flowRoute(dialog.flow)] : to.routes;

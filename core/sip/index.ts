@@ -2,7 +2,13 @@
 // a registration stands; edges and nodes are authenticated and still reach only what is theirs. Memory is bounded by
 // maxRegistrations, maxDialogs, per-user calls, maxTransactions, and one message plus one queue per connection.
 export { CoreSip, type CoreSipOptions } from './core-sip.ts';
-export { mediaRefusal, type MediaAnchor, type MediaError, type MediaSession, type MediaSide } from './media-anchor.ts';
+export {
+  mediaRefusal,
+  type MediaAnchor,
+  type MediaError,
+  type MediaSession,
+  type MediaSide,
+} from './media-anchor.ts';
 export type { BindingSpace } from './binding-journal.ts';
 export type { InsideTls } from './node-connections.ts';
 export type { SipNode } from './node-directory.ts';

@@ -4,7 +4,10 @@ import { pairIdOf } from '../../sip/hop/index.ts';
 import type { Dialog, DialogLeg } from './dialog-table.ts';
 
 /** The two ends as the dialog-forming request shows them; `isInsideCaller`: the caller's Route set is kept. */
-export function firstLegs(request: SipRequest, isInsideCaller: boolean): { caller: DialogLeg; callee: DialogLeg } {
+export function firstLegs(
+  request: SipRequest,
+  isInsideCaller: boolean,
+): { caller: DialogLeg; callee: DialogLeg } {
   return {
     caller: {
       address: request.headers.get('From') ?? '',
@@ -22,9 +25,9 @@ export function noteAnswer(dialog: Dialog, response: SipResponse): void {
   callee.address = response.headers.get('To') ?? callee.address;
   callee.target = targetOf(response) ?? callee.target;
   if (!dialog.isClientCaller) return; // a client is reached by its connection
-  const own = response.addresses('Record-Route').findIndex(
-    (route) => route.uri.kind === 'sip' && pairIdOf(route.uri) === dialog.proxyCallId,
-  );
+  const own = response
+    .addresses('Record-Route')
+    .findIndex((route) => route.uri.kind === 'sip' && pairIdOf(route.uri) === dialog.proxyCallId);
   callee.routes = own <= 0 ? [] : response.headers.getAll('Record-Route').slice(0, own).reverse();
 }
 
@@ -32,7 +35,8 @@ export function noteAnswer(dialog: Dialog, response: SipResponse): void {
 export function noteRequest(dialog: Dialog, request: SipRequest, isFromCaller: boolean): void {
   const leg = isFromCaller ? dialog.legs.caller : dialog.legs.callee;
   leg.cseq = Math.max(leg.cseq, request.cseq.number);
-  if (request.method === 'INVITE' || request.method === 'UPDATE') leg.target = targetOf(request) ?? leg.target;
+  if (request.method === 'INVITE' || request.method === 'UPDATE')
+    leg.target = targetOf(request) ?? leg.target;
 }
 
 function targetOf(message: SipMessage): string | undefined {

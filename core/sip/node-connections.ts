@@ -2,7 +2,13 @@
 // nodes open to core's own ports (mra-wire §3.1). Trust: an inbound connection is a node's when its address is a
 // discovered one (or, where configured, any); TLS names are verified outbound, always. Bounded by `maxInbound` and one
 // outbound connection per node.
-import { connect as connectTcp, createServer as createTcpServer, isIP, type Server, type Socket } from 'node:net';
+import {
+  connect as connectTcp,
+  createServer as createTcpServer,
+  isIP,
+  type Server,
+  type Socket,
+} from 'node:net';
 import { duplexPair } from 'node:stream';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import type { Duplex } from 'node:stream';
@@ -93,7 +99,7 @@ export class NodeConnections {
     const known = this.#outbound.get(node.zone);
     if (known?.isOpen === true) return known;
     const socket = this.#dial(node);
-    const origin: Origin = { kind: 'node', side: this.#options.hop.inside[node.transport] };
+    const origin: Origin = { kind: 'node', side: this.#options.hop.inside[node.transport], zone: node.zone };
     const from = { address: canonicalHost(node.address), port: node.port, zone: node.zone };
     const connection: SipConnection = this.#enter(socket, nodeScope(node.name), origin, from, (reason) => {
       if (this.#outbound.get(node.zone) === connection) this.#outbound.delete(node.zone);
@@ -109,15 +115,17 @@ export class NodeConnections {
     const [out, back] = duplexPair();
     const side = this.#options.hop.inside.tcp;
     const from = { address: side.host, port: side.port, zone: 'CEself' };
-    this.#enter(back, 'self in', { kind: 'node', side }, from, () => undefined);
-    this.#self = this.#enter(out, 'self out', { kind: 'node', side }, from, () => undefined);
+    this.#enter(back, 'self in', { kind: 'node', side, zone: from.zone }, from, () => undefined);
+    this.#self = this.#enter(out, 'self out', { kind: 'node', side, zone: from.zone }, from, () => undefined);
     return this.#self;
   }
 
   /** Another open connection to the node of a scope, for answers whose own is gone. */
   find(scope: string): SipTransport | undefined {
-    for (const connection of this.#outbound.values()) if (connection.scope === scope && connection.isOpen) return connection;
-    for (const connection of this.#inbound) if (connection.scope === scope && connection.isOpen) return connection;
+    for (const connection of this.#outbound.values())
+      if (connection.scope === scope && connection.isOpen) return connection;
+    for (const connection of this.#inbound)
+      if (connection.scope === scope && connection.isOpen) return connection;
     return undefined;
   }
 
@@ -165,10 +173,12 @@ export class NodeConnections {
       count('inside-refused', node === undefined ? 'not-a-node' : 'connections');
       return void socket.destroy();
     }
-    const origin: Origin = { kind: 'node', side: hop.inside[transport] };
     const from = { address, port, zone: node?.zone ?? 'DefaultZone' };
+    const origin: Origin = { kind: 'node', side: hop.inside[transport], zone: from.zone };
     const scope = node === undefined ? `inside ${address}` : nodeScope(node.name);
-    const connection: SipConnection = this.#enter(stream, scope, origin, from, () => this.#inbound.delete(connection));
+    const connection: SipConnection = this.#enter(stream, scope, origin, from, () =>
+      this.#inbound.delete(connection),
+    );
     this.#inbound.add(connection);
   }
 

@@ -39,4 +39,6 @@ export interface Outgoing {
   readonly edge: EdgeIdentity;
   /** Our side that the request came in by: the outer value of the Record-Route pair. */
   readonly cameFrom: HopSide;
+  /** Zone of the node on the inside leg, as far as it is known before a target is chosen. */
+  readonly nodeZone: string;
 }

@@ -1,7 +1,13 @@
 // REGISTER through core (RFC 3261 §10.2, mra-wire §3.3): rewrites each Contact to core's own address, or puts core into
 // Path (RFC 3327), and turns the registrar's 2xx into bindings. Credentials and challenges pass untouched. Trust: the
 // contact is the client's claim; only the registrar's answer grants it.
-import { parseSipUri, type NameAddr, type SipRequest, type SipResponse, type SipUri } from '../../sip/index.ts';
+import {
+  parseSipUri,
+  type NameAddr,
+  type SipRequest,
+  type SipResponse,
+  type SipUri,
+} from '../../sip/index.ts';
 import { addressOfRecord } from './address-of-record.ts';
 import type { BindingSlot, BindingTable, FlowRef } from './binding-table.ts';
 import { contactKey, keyOfRewritten, rewriteContact } from './contact-rewrite.ts';
@@ -98,7 +104,10 @@ function writeContacts(
   if (first === undefined) return; // a query: no Contact
   if (pathHeaders) {
     const transport = `transport=${inside.transport};lr`;
-    request.headers.prepend('Path', `<sip:${pathUser(first.slot.id)}@${inside.host}:${inside.port};${transport}>`);
+    request.headers.prepend(
+      'Path',
+      `<sip:${pathUser(first.slot.id)}@${inside.host}:${inside.port};${transport}>`,
+    );
     return;
   }
   const values = request.headers.getAll('Contact');

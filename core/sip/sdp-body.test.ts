@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest';
 import { BodyError, findSdp, replaceSdp } from './sdp-body.ts';
 
 const mixed = 'multipart/mixed; boundary=uniqueBoundary';
-const part = (type: string, content: string) => `--uniqueBoundary\r\nContent-Type: ${type}\r\n\r\n${content}\r\n`;
+const part = (type: string, content: string) =>
+  `--uniqueBoundary\r\nContent-Type: ${type}\r\n\r\n${content}\r\n`;
 const end = '--uniqueBoundary--\r\n';
 
 describe('the session description in a body', () => {
@@ -14,11 +15,31 @@ describe('the session description in a body', () => {
     ['is not there in another type', 'application/pidf+xml', 'v=0', undefined],
     ['is not there in an empty body', 'application/sdp', '', undefined],
     ['is the only part', mixed, part('application/sdp', 'v=0\r\n') + end, 'v=0\r\n'],
-    ['is the second part', mixed, part('text/plain', 'x') + part('application/sdp', 'v=0\r\n') + end, 'v=0\r\n'],
+    [
+      'is the second part',
+      mixed,
+      part('text/plain', 'x') + part('application/sdp', 'v=0\r\n') + end,
+      'v=0\r\n',
+    ],
     ['follows a preamble', mixed, `hello\r\n${part('application/sdp', 'v=0')}${end}`, 'v=0'],
-    ['is not in other parts', mixed, part('application/x-cisco-remotecc-request+xml', '<x/>') + end, undefined],
-    ['has a quoted boundary', 'multipart/mixed;boundary="a b"', '--a b\r\nc:application/sdp\r\n\r\nv=0\r\n--a b--', 'v=0'],
-    ['is not a boundary in mid line', mixed, part('application/sdp', 'a=x --uniqueBoundary--') + end, 'a=x --uniqueBoundary--'],
+    [
+      'is not in other parts',
+      mixed,
+      part('application/x-cisco-remotecc-request+xml', '<x/>') + end,
+      undefined,
+    ],
+    [
+      'has a quoted boundary',
+      'multipart/mixed;boundary="a b"',
+      '--a b\r\nc:application/sdp\r\n\r\nv=0\r\n--a b--',
+      'v=0',
+    ],
+    [
+      'is not a boundary in mid line',
+      mixed,
+      part('application/sdp', 'a=x --uniqueBoundary--') + end,
+      'a=x --uniqueBoundary--',
+    ],
   ];
   test.each(rows)('%s', (_name, type, body, expected) => {
     const bytes = Buffer.from(body, 'latin1');
@@ -47,7 +68,15 @@ describe('the session description in a body', () => {
   });
 
   test('of any bytes is a span, nothing, or a BodyError', () => {
-    const piece = fc.constantFrom('--uniqueBoundary', '--', '\r\n', 'Content-Type: application/sdp', 'v=0', ' ', 'c:');
+    const piece = fc.constantFrom(
+      '--uniqueBoundary',
+      '--',
+      '\r\n',
+      'Content-Type: application/sdp',
+      'v=0',
+      ' ',
+      'c:',
+    );
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 30 }), (pieces) => {
         const body = Buffer.from(pieces.join(''));

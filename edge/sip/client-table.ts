@@ -16,7 +16,11 @@ export interface ClientTableLimits {
 }
 
 /** Why a connection is ended by us. */
-export type EndedBecause = 'first-message-timeout' | 'unproven-timeout' | 'idle-timeout' | 'unproven-crowded-out';
+export type EndedBecause =
+  | 'first-message-timeout'
+  | 'unproven-timeout'
+  | 'idle-timeout'
+  | 'unproven-crowded-out';
 
 export class ClientTable {
   readonly #key: KeyObject;

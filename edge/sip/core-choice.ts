@@ -59,7 +59,9 @@ export class CoreChooser {
   }
 
   #inTurn(zoneId: number | undefined): CoreLink | undefined {
-    const links = [...this.#links.values()].filter((link) => zoneId === undefined || link.peer.zoneId === zoneId);
+    const links = [...this.#links.values()].filter(
+      (link) => zoneId === undefined || link.peer.zoneId === zoneId,
+    );
     return links.length === 0 ? undefined : links[this.#turn++ % links.length];
   }
 }

@@ -95,11 +95,7 @@ export class EdgeProxy implements TransactionUser {
     });
   }
 
-  #forwardFromClient(
-    server: ServerTransaction,
-    forward: Forward,
-    connection: ClientConnection,
-  ): void {
+  #forwardFromClient(server: ServerTransaction, forward: Forward, connection: ClientConnection): void {
     const { method } = server.request;
     connection.pending += 1;
     const client = this.#forward(server, forward, 'to-core', (response) => {
@@ -135,7 +131,9 @@ export class EdgeProxy implements TransactionUser {
         this.#replyFailure(server, failure);
       },
     };
-    const client = this.#layer.request(request, transport, handlers, { timerCMs: this.#options.setupTimeoutMs });
+    const client = this.#layer.request(request, transport, handlers, {
+      timerCMs: this.#options.setupTimeoutMs,
+    });
     if (request.method === 'INVITE') this.#branches.set(server, client);
     return client;
   }

@@ -2,6 +2,7 @@
 // between. RFC 3261 §16, RFC 5626, RFC 3581. Trust: clients none, cores as pinned at pairing. Memory before a
 // registration: `maxUnproven` connections of one message each, and a small share of transactions per connection.
 import { createSecretKey } from 'node:crypto';
+import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { BranchMaker, stampArrival } from '../../sip/hop/index.ts';
 import {
@@ -134,7 +135,7 @@ export class EdgeSip {
       handshakeTimeoutMs: options.handshakeTimeoutMs,
       admission: this.#admission,
       count,
-      onClient: (socket, address, port) => this.#openClient(socket, address, port),
+      onClient: (socket, address, port) => this.takeClient(socket, address, port),
     });
   }
 
@@ -147,7 +148,11 @@ export class EdgeSip {
 
   /** A fresh authenticated 7001 connection; owned from here on. A core's newer connection replaces its older one. */
   onSip(socket: TLSSocket, peer: CoreIdentity): void {
-    const arrival: LinkArrival = { peer, address: socket.remoteAddress ?? '0.0.0.0', port: socket.remotePort ?? 0 };
+    const arrival: LinkArrival = {
+      peer,
+      address: socket.remoteAddress ?? '0.0.0.0',
+      port: socket.remotePort ?? 0,
+    };
     const transport: SipConnection = new SipConnection(
       socket,
       { ...this.#connectionOptions(linkScope(peer)), keepalive: this.#options.linkKeepalive },
@@ -168,7 +173,13 @@ export class EdgeSip {
     this.#door.useCertificate(certificate);
   }
 
-  status(): { connections: number; unproven: number; handshakes: number; transactions: number; cores: string[] } {
+  status(): {
+    connections: number;
+    unproven: number;
+    handshakes: number;
+    transactions: number;
+    cores: string[];
+  } {
     return {
       connections: this.#clients.size,
       unproven: this.#clients.unproven,
@@ -190,7 +201,8 @@ export class EdgeSip {
     await stopped;
   }
 
-  #openClient(socket: TLSSocket, address: string, port: number): void {
+  /** A client's secured stream, however it was secured; owned from here on. */
+  takeClient(socket: Duplex, address: string, port: number): void {
     const { clock, maxMessagesPerSecond, answerStun } = this.#options;
     const now = clock.now();
     const rate = new MessageRate(maxMessagesPerSecond, now);
@@ -226,7 +238,8 @@ export class EdgeSip {
   }
 
   #fromClient(message: SipRequest | SipResponse, connection: ClientConnection): void {
-    const { clock, count, onRefused, maxPendingPerConnection, maxPendingUnproven, clientZoneId } = this.#options;
+    const { clock, count, onRefused, maxPendingPerConnection, maxPendingUnproven, clientZoneId } =
+      this.#options;
     connection.hasSpoken = true;
     if (!connection.rate.take(clock.now())) {
       count('refused', 'rate');
@@ -236,7 +249,8 @@ export class EdgeSip {
     }
     if (message.kind === 'request') {
       const most = connection.isProven ? maxPendingPerConnection : maxPendingUnproven;
-      if (connection.pending >= most && !isHopMethod(message.method)) return this.#refuseBusy(message, connection);
+      if (connection.pending >= most && !isHopMethod(message.method))
+        return this.#refuseBusy(message, connection);
       const { address, port } = connection;
       stampArrival(message.headers, { address, port, ingressZone: clientZone, ingressZoneId: clientZoneId });
     }
@@ -245,7 +259,10 @@ export class EdgeSip {
 
   #refuseBusy(request: SipRequest, connection: ClientConnection): void {
     this.#options.count('refused', 'busy');
-    const parts = { toTag: statelessTag(request), headers: [['Retry-After', String(retryAfterSeconds)] as const] };
+    const parts = {
+      toTag: statelessTag(request),
+      headers: [['Retry-After', String(retryAfterSeconds)] as const],
+    };
     connection.transport.send(createResponse(request, 503, undefined, parts).print());
   }
 
@@ -262,7 +279,10 @@ export class EdgeSip {
     this.#proxy.leave(link.transport);
     this.#layer.transportClosed(link.transport);
     this.#options.count('link-closed');
-    this.#options.log.warn({ core: link.peer.name, zone: link.peer.zone, reason }, 'SIP link to core is down');
+    this.#options.log.warn(
+      { core: link.peer.name, zone: link.peer.zone, reason },
+      'SIP link to core is down',
+    );
   }
 
   #linkOfScope(scope: string) {

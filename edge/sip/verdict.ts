@@ -35,5 +35,7 @@ export type EdgeVerdict = Forward | Answer;
 
 /** An answer that refuses. */
 export function refuse(status: number, refusal: EdgeRefusal, reason?: string): Answer {
-  return reason === undefined ? { kind: 'answer', status, refusal } : { kind: 'answer', status, refusal, reason };
+  return reason === undefined
+    ? { kind: 'answer', status, refusal }
+    : { kind: 'answer', status, refusal, reason };
 }
