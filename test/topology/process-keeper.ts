@@ -15,6 +15,8 @@ export interface StartOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What a full log file is named after; the default is the command's own name. */
   readonly name?: string;
+  /** stderr is kept apart, for `errorOutput`. */
+  readonly splitOutput?: boolean;
 }
 
 /** One started process: its output so far and how it ends. */
@@ -24,19 +26,24 @@ export class StartedProcess {
   /** Resolves with the exit code, or the signal's name, once the process is gone. */
   readonly ended: Promise<number | string>;
   #output = '';
+  #errors = '';
   #ending: number | string | undefined;
 
-  constructor(name: string, child: ChildProcess, logFile: string) {
+  constructor(name: string, child: ChildProcess, options: { logFile: string; splitOutput: boolean }) {
     this.name = name;
     this.child = child;
-    const log = createWriteStream(logFile);
+    const log = createWriteStream(options.logFile);
     log.on('error', () => undefined);
     const keep = (chunk: Buffer): void => {
       this.#output = (this.#output + chunk.toString('latin1')).slice(-MAX_KEPT_CHARACTERS);
       log.write(chunk);
     };
     child.stdout?.on('data', keep);
-    child.stderr?.on('data', keep);
+    child.stderr?.on('data', (chunk: Buffer) => {
+      if (!options.splitOutput) return keep(chunk);
+      this.#errors = (this.#errors + chunk.toString('latin1')).slice(-MAX_KEPT_CHARACTERS);
+      log.write(chunk);
+    });
     child.stdin?.on('error', () => undefined);
     this.ended = new Promise((resolve) => {
       const end = (how: number | string): void => {
@@ -60,6 +67,11 @@ export class StartedProcess {
   /** Everything said on stdout and stderr so far (the newest 4 MB of it). */
   output(): string {
     return this.#output;
+  }
+
+  /** What was said on stderr, where it is kept apart. */
+  errorOutput(): string {
+    return this.#errors;
   }
 
   /** The last lines, for a message about a failure. */
@@ -128,11 +140,8 @@ export class ProcessKeeper {
       detached: true,
       stdio: ['pipe', 'pipe', 'pipe'],
     });
-    const started = new StartedProcess(
-      name,
-      child,
-      path.join(this.#folder, `${name}-${this.#started.length}.log`),
-    );
+    const logFile = path.join(this.#folder, `${name}-${this.#started.length}.log`);
+    const started = new StartedProcess(name, child, { logFile, splitOutput: options.splitOutput === true });
     this.#started.push(started);
     return started;
   }

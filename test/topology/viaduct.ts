@@ -116,6 +116,10 @@ export class ViaductProcess {
     await this.#process?.stop('SIGKILL');
   }
 
+  get pid(): number {
+    return this.#process?.pid ?? -1;
+  }
+
   get running(): boolean {
     return this.#process?.running === true;
   }
