@@ -50,6 +50,20 @@ const unifiedCm = z.strictObject({
     })
     .prefault({})
     .describe('Ports of the configuration file service.'),
+  'headset-port': port(6971).describe('Headset templates over HTTPS.'),
+  'static-nodes': z
+    .array(
+      z.strictObject({
+        name: host().describe('Name of the node, which its certificate must cover.'),
+        kind: z
+          .enum(['unified-cm', 'tftp', 'im-presence', 'unity'])
+          .meta({ allowed: 'unified-cm, tftp, im-presence or unity' })
+          .describe('What the node is.'),
+        address: ipAddress().optional().describe('Where it is. Default: the name is looked up.'),
+      }),
+    )
+    .default([])
+    .describe('Nodes that discovery does not find.'),
   sip: z
     .strictObject({
       transport: choice(['tcp', 'tls', 'oauth'], 'tcp').describe(
@@ -69,6 +83,20 @@ const unifiedCm = z.strictObject({
   'refresh-interval': duration('5 s', '1 d', '5 min').describe('How often the node list is asked for again.'),
   'retry-interval': duration('1 s', '10 min', '5 s').describe('How soon a node that failed is asked again.'),
   'request-timeout': duration('1 s', '60 s', '5 s').describe('Longest wait for one answer of a node.'),
+});
+
+const edge = z.strictObject({
+  name: hostName().describe('The edge, as named in the zone file.'),
+  'public-name': hostName()
+    .optional()
+    .describe('The name in its public certificate. Default: its name in the zone file.'),
+  'cookie-domain': hostName()
+    .optional()
+    .describe(
+      'Domain of the X-Auth cookie; the public name must lie in it. Default: the public name without its first label.',
+    ),
+  'https-port': port(8443).describe('Where clients reach its HTTPS door.'),
+  'sip-port': port(5061).describe('Where clients reach its SIP door.'),
 });
 
 const access = z
@@ -125,6 +153,12 @@ const sip = z
       })
       .optional()
       .describe('Certificate shown to call control over TLS. Without it the TLS port stays closed.'),
+    'inside-peers': choice(['nodes', 'any'], 'nodes').describe(
+      'Who may connect to core’s SIP ports: discovered nodes only, or any inside host.',
+    ),
+    'require-node-certificate': toggle(true).describe(
+      'A node that connects to the TLS port must show a certificate of the cluster’s authority.',
+    ),
     'path-headers': toggle(false).describe(
       'Put core into Path (RFC 3327) and leave Contact alone: needed for shared and multiple lines.',
     ),
@@ -182,6 +216,12 @@ export const coreSchema = z
     zones: zoneFiles,
     domains: z.array(domain).min(1).describe('Domains whose users may come in.'),
     'unified-cm': z.array(unifiedCm).min(1).describe('Unified CM clusters.'),
+    edges: z
+      .array(edge)
+      .default([])
+      .describe(
+        'How clients reach the edges, where that differs from the zone file. Core tells clients what stands here, never what an edge says.',
+      ),
     access,
     links: coreLinks,
     credentials,

@@ -76,9 +76,6 @@ export const edgeSchema = z
         name: hostName().describe(
           'Public name of this edge: the target of the _collab-edge SRV record. The certificate must cover it.',
         ),
-        'dns-domain': hostName()
-          .optional()
-          .describe('Domain of the X-Auth cookie. Default: the name without its first label.'),
       })
       .describe('Who this edge is.'),
     zones: zoneFiles,

@@ -63,8 +63,10 @@ export const SIP_LIMITS = {
   unprovenTimeoutMs: 120_000,
   maxPendingPerConnection: 64,
   maxPendingUnproven: 4,
+  /** Bytes waiting for one client that reads slowly. */
   maxQueueBytes: 1024 * 1024,
   /** A link carries everybody; its queue must hold a burst of a few thousand messages. */
+  maxLinkQueueBytes: 32 * 1024 * 1024,
   maxTransactions: 100_000,
   closeTimeoutMs: 2_000,
   maxDialogs: 50_000,
@@ -118,4 +120,16 @@ export const CORE_LIMITS = {
   revocationRefreshMs: 5_000,
   maxTriesPerQuestion: 3,
   maxCounters: 100_000,
+} as const;
+
+/** The store and its journal. */
+export const STORE_LIMITS = {
+  /** What a crash may lose. */
+  flushMs: 100,
+  /** Changes per transaction: bounds how long one holds up everything else. */
+  maxBatch: 2_000,
+  /** Pause before a broken journal is tried again. */
+  retryMs: 5_000,
+  sweepMs: 1_000,
+  maxEntryLength: 16 * 1024,
 } as const;

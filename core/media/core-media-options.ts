@@ -35,11 +35,17 @@ export interface CoreMediaOptions {
   readonly locateEdge: (name: string) => Promise<{ address: string; ports: readonly number[] } | undefined>;
   readonly reportMedia: (edge: string, status: { state: 'up' | 'down'; cause: string }) => void;
   /** No good packet for `inactivityMs`. */
-  readonly onInactive: (callId: string) => void;
+  readonly onInactive: (call: MediaCall) => void;
   /** Edge no longer has this session: it restarted, or was away for longer than its grace period. */
-  readonly onLost: (callId: string) => void;
+  readonly onLost: (call: MediaCall) => void;
   readonly log: CoreMediaLog;
   readonly count: (event: string, reason?: string) => void;
+}
+
+/** A call as it was given to the anchor: two calls may share a Call-ID when a proxy joins two clients. */
+export interface MediaCall {
+  readonly callId: string;
+  readonly key: string;
 }
 
 /** The part of pino that is used here. */

@@ -5,7 +5,7 @@ import { idleRequest } from '../../zones/media-link/index.ts';
 import type { EdgeIdentity } from '../sip/edge-identity.ts';
 import type { MediaAnchor, MediaSession } from '../sip/media-anchor.ts';
 import { CallMedia } from './call-media.ts';
-import type { CoreMediaOptions, EdgeControl } from './core-media-options.ts';
+import type { CoreMediaOptions, EdgeControl, MediaCall } from './core-media-options.ts';
 import { EdgeSide } from './edge-side.ts';
 import type { Component, LineHost, MediaLine } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
@@ -87,7 +87,7 @@ export class CoreMedia implements MediaAnchor {
     const entry = this.#sessions.get(id);
     if (entry === undefined) return;
     this.#options.count('media-session-lost');
-    this.#options.onLost(entry.call.callId);
+    this.#options.onLost({ callId: entry.call.callId, key: entry.key });
   }
 
   open(call: { callId: string; key: string }, edge: EdgeIdentity): MediaSession {
@@ -101,12 +101,12 @@ export class CoreMedia implements MediaAnchor {
     }
     this.#perKey.set(call.key, held + 1);
     const id = this.#options.randomBytes(12).toString('base64url');
-    const session = this.#newSession(id, call.callId, side);
+    const session = this.#newSession(id, call, side);
     this.#sessions.set(id, { call: session, key: call.key, edge: side });
     return session;
   }
 
-  #newSession(id: string, callId: string, edge: EdgeSide): CallMedia {
+  #newSession(id: string, { callId, key }: MediaCall, edge: EdgeSide): CallMedia {
     const { insideAddress, insideEncryption, randomBelow, onInactive, count } = this.#options;
     const session: CallMedia = new CallMedia({
       callId,
@@ -115,7 +115,7 @@ export class CoreMedia implements MediaAnchor {
       randomBelow,
       host: this.#host(id, edge, () => session),
       onClosed: () => this.#ended(id),
-      onInactive: () => onInactive(callId),
+      onInactive: () => onInactive({ callId, key }),
       count,
     });
     return session;

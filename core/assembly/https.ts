@@ -1,0 +1,137 @@
+// From core's configuration to the options of the HTTPS plane.
+import { lookup } from 'node:dns/promises';
+import type { Count, Log } from '../../admin/index.ts';
+import { CORE_LIMITS, HTTP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
+import type { CoreConfig } from '../../config/index.ts';
+import { type HeadLimits, USUAL_METHODS } from '../../http/index.ts';
+import { systemClock } from '../../zones/index.ts';
+import type { CoreHttpsLimits, CoreHttpsOptions, EdgeAddress } from '../https/index.ts';
+import { clusterOptions } from './clusters.ts';
+import type { CoreState } from './state.ts';
+
+const head: HeadLimits = {
+  maxHeadBytes: HTTP_LIMITS.maxInnerHeadBytes,
+  maxTargetBytes: HTTP_LIMITS.maxTargetBytes,
+  maxHeaders: HTTP_LIMITS.maxHeaders,
+  maxHeaderNameBytes: HTTP_LIMITS.maxHeaderNameBytes,
+};
+
+/** Body and reader timeouts of core are above edge's, so that edge, which knows the client, decides first. */
+const bodyMs = 300_000;
+
+function limits(config: CoreConfig): CoreHttpsLimits {
+  const { writeMs, maxBufferedBytes, sweepMs } = HTTP_LIMITS;
+  return {
+    channel: {
+      ...head,
+      methods: USUAL_METHODS,
+      maxBodyBytes: Number.MAX_SAFE_INTEGER,
+      idleMs: HTTP_LIMITS.channelIdleMs * 2,
+      headMs: bodyMs,
+      bodyMs,
+      minBodyBytes: 1,
+      writeMs: writeMs * 2,
+      lingerBytes: HTTP_LIMITS.lingerBytes,
+      lingerMs: HTTP_LIMITS.lingerMs,
+      maxBufferedBytes,
+      maxRequests: HTTP_LIMITS.maxRequestsPerConnection,
+    },
+    node: {
+      ...head,
+      responseMs: HTTP_LIMITS.responseMs,
+      bodyMs,
+      writeMs,
+      maxBufferedBytes,
+      maxInterim: HTTP_LIMITS.maxInterim,
+    },
+    maxConnectionsPerService: CORE_LIMITS.maxConnectionsPerService,
+    maxWaitingPerService: CORE_LIMITS.maxWaitingPerService,
+    waitMs: CORE_LIMITS.serviceWaitMs,
+    idleMs: CORE_LIMITS.serviceIdleMs,
+    maxUdsConnections: CORE_LIMITS.maxUdsConnections,
+    udsMs: Math.max(...config.unifiedCm.map(({ requestTimeout }) => requestTimeout)),
+    maxUdsBytes: CORE_LIMITS.maxUdsBytes,
+    maxUsersAtOnce: CORE_LIMITS.maxUsersAtOnce,
+    maxWaitingPerUser: CORE_LIMITS.maxWaitingPerUser,
+    maxRevocationsKept: CORE_LIMITS.maxRevocationsKept,
+    revocationRefreshMs: CORE_LIMITS.revocationRefreshMs,
+    sweepMs,
+  };
+}
+
+const parentDomain = (name: string): string => name.slice(name.indexOf('.') + 1);
+
+/** How clients reach the edges: what the configuration says, else what follows from the zone file. */
+export function edgeAddresses(config: CoreConfig): readonly EdgeAddress[] {
+  const peers = new Set(config.traversalZones.flatMap((zone) => zone.edges.map(({ name }) => name)));
+  return [...peers].map((peer) => {
+    const said = config.edges.find(({ name }) => name === peer);
+    const address = said?.publicName ?? peer;
+    return {
+      peer,
+      address,
+      httpsPort: said?.httpsPort ?? 8443,
+      sipPort: said?.sipPort ?? 5061,
+      xmppPort: undefined,
+      cookieDomain: said?.cookieDomain ?? parentDomain(address),
+    };
+  });
+}
+
+/** Options of the HTTPS plane. */
+export function coreHttpsOptions(
+  config: CoreConfig,
+  state: CoreState,
+  observers: { readonly log: Log; readonly count: Count },
+): CoreHttpsOptions {
+  const { access, core, credentials, rateControl, sip } = config;
+  const edges = edgeAddresses(config);
+  const { certificate } = sip;
+  return {
+    ...observers,
+    name: core.name,
+    sip: { address: sip.address, tlsPort: sip.tlsPort },
+    domains: new Map(config.domains.map(({ name, deployment }) => [name, deployment])),
+    clusters: clusterOptions(config),
+    rules: [],
+    redirectHosts: edges.map(({ address }) => address),
+    access: {
+      authenticationPath: access.authentication,
+      userCredential: access.authorizeByUserCredential,
+      internalCheck: access.internalAuthenticationCheck,
+      oauthWithRefresh: false,
+      oauthSimple: false,
+      activationCodeOnboarding: false,
+      embeddedSafari: false,
+      sipTokenExtraTtlS: 0,
+    },
+    credentials: {
+      lifetimeMs: credentials.lifetime,
+      cleanupMs: credentials.purgeInterval,
+      maxEntries: credentials.maxEntries,
+      cookieExpires: credentials.cookieExpires,
+      cookieHttpOnly: credentials.cookieHttpOnly,
+    },
+    rateControl: { maxLogins: rateControl.logins, periodMs: rateControl.period },
+    cookieKeys: [state.cookieKey],
+    store: state.store.namespace('access', {
+      maxEntries: CORE_LIMITS.maxCounters,
+      maxEntryLength: STORE_LIMITS.maxEntryLength,
+      whenFull: 'evict',
+      durable: true,
+    }),
+    edges: () => edges,
+    edgeOf: (peer) => {
+      const found = edges.find((edge) => edge.peer === peer.name);
+      if (found === undefined) throw new Error(`${peer.name} is no edge of this core's zones`);
+      return found;
+    },
+    dialer: {
+      connectMs: sip.connectTimeout,
+      identity: certificate && { chain: certificate.chain.reveal(), key: certificate.key.reveal() },
+    },
+    limits: limits(config),
+    resolve: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    clock: systemClock,
+  };
+}

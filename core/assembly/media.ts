@@ -1,0 +1,51 @@
+// From core's configuration to the options of the media plane.
+import { randomBytes, randomInt } from 'node:crypto';
+import { lookup } from 'node:dns/promises';
+import type { Count, Log } from '../../admin/index.ts';
+import { MEDIA_LIMITS } from '../../config/index.ts';
+import type { CoreConfig } from '../../config/index.ts';
+import { openEngine } from '../../media/index.ts';
+import { systemClock } from '../../zones/index.ts';
+import type { CoreMediaOptions } from '../media/index.ts';
+
+type MediaEvents = Pick<CoreMediaOptions, 'reportMedia' | 'onInactive' | 'onLost'>;
+
+/** Options of the media plane. */
+export function coreMediaOptions(
+  config: CoreConfig,
+  events: MediaEvents,
+  observers: { readonly log: Log; readonly count: Count },
+): CoreMediaOptions {
+  const { links, media, sip, traversalZones } = config;
+  return {
+    ...observers,
+    ...events,
+    createEngine: (onEvent) => openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent),
+    insideAddress: sip.address,
+    linkAddress: links.localAddress ?? sip.address,
+    firstPort: media.ports.first,
+    lastPort: media.ports.last,
+    portQuarantineMs: MEDIA_LIMITS.portQuarantineMs,
+    insideEncryption: media.insideEncryption,
+    inactivityMs: media.inactivityTimeout,
+    helloIntervalMs: MEDIA_LIMITS.helloIntervalMs,
+    linkDeadMs: MEDIA_LIMITS.linkDeadMs,
+    linkRebindMs: MEDIA_LIMITS.linkRebindMs,
+    requestTimeoutMs: links.requestTimeout,
+    maxSessions: MEDIA_LIMITS.maxSessions,
+    maxSessionsPerKey: sip.maxCallsPerUser,
+    now: () => performance.now(),
+    after: systemClock.after,
+    randomBelow: randomInt,
+    randomBytes,
+    locateEdge: async (name) => {
+      for (const zone of traversalZones) {
+        const edge = zone.edges.find((candidate) => candidate.name === name);
+        if (edge === undefined) continue;
+        const { address } = await lookup(edge.address);
+        return { address, ports: zone.ports.media };
+      }
+      return undefined;
+    },
+  };
+}

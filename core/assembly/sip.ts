@@ -1,0 +1,76 @@
+// From core's configuration to the options of the SIP plane.
+import { randomBytes, randomUUID } from 'node:crypto';
+import type { Count, Log } from '../../admin/index.ts';
+import { SIP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
+import type { CoreConfig } from '../../config/index.ts';
+import { systemClock } from '../../sip/index.ts';
+import { answerBinding } from '../../turn/index.ts';
+import type { CoreSipOptions, MediaAnchor, SipNode } from '../sip/index.ts';
+import { insideAuthorities } from './clusters.ts';
+import type { CoreState } from './state.ts';
+
+interface Surroundings {
+  readonly nodes: () => readonly SipNode[];
+  readonly media: MediaAnchor;
+  readonly state: CoreState;
+  readonly log: Log;
+  readonly count: Count;
+}
+
+/** Options of the SIP plane. */
+export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSipOptions {
+  const { core, links, sip, traversalZones } = config;
+  const ports = { host: sip.address, tcpPort: sip.tcpPort, tlsPort: sip.tlsPort };
+  const domains = config.domains.map(({ name }) => name);
+  const { certificate } = sip;
+  return {
+    log: around.log,
+    count: around.count,
+    nodes: around.nodes,
+    media: around.media,
+    name: traversalZones[0]?.self.name ?? core.name,
+    announced: ports,
+    listen: ports,
+    tls: certificate && { chain: certificate.chain.reveal(), key: certificate.key.reveal() },
+    authorities: insideAuthorities(config),
+    requireNodeCertificate: sip.requireNodeCertificate,
+    insidePeers: sip.insidePeers,
+    servedDomains: () => domains,
+    pathHeaders: sip.pathHeaders,
+    requireRegistration: sip.requireRegistration,
+    policy: undefined,
+    hopCount: sip.hopCount,
+    maxMessageBytes: sip.maxMessage,
+    maxHeaderLines: SIP_LIMITS.maxHeaderLines,
+    maxQueueBytes: SIP_LIMITS.maxLinkQueueBytes,
+    maxTransactions: SIP_LIMITS.maxTransactions,
+    maxRegistrations: sip.maxRegistrations,
+    maxRegistrationsPerConnection: SIP_LIMITS.maxRegistrationsPerConnection,
+    maxDialogs: SIP_LIMITS.maxDialogs,
+    maxCallsPerUser: sip.maxCallsPerUser,
+    maxUsagesPerUser: SIP_LIMITS.maxUsagesPerUser,
+    maxInsideConnections: SIP_LIMITS.maxInsideConnections,
+    connectTimeoutMs: sip.connectTimeout,
+    closeTimeoutMs: SIP_LIMITS.closeTimeoutMs,
+    setupTimeoutMs: sip.setupTimeout,
+    acknowledgeTimeoutMs: SIP_LIMITS.acknowledgeTimeoutMs,
+    maxSilenceMs: SIP_LIMITS.maxSilenceMs,
+    lingerMs: SIP_LIMITS.lingerMs,
+    avoidNodeMs: SIP_LIMITS.avoidNodeMs,
+    expiryGraceMs: SIP_LIMITS.expiryGraceMs,
+    linkKeepalive: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },
+    nodeKeepalive: undefined,
+    store: around.state.store.namespace('bindings', {
+      maxEntries: sip.maxRegistrations,
+      maxEntryLength: STORE_LIMITS.maxEntryLength,
+      whenFull: 'refuse',
+      durable: true,
+    }),
+    clock: systemClock,
+    wallClock: Date.now,
+    random: randomBytes,
+    randomUuid: randomUUID,
+    answerStun: answerBinding,
+    onRefused: () => undefined,
+  };
+}

@@ -1,0 +1,107 @@
+// Core, put together: what is built and what is plugged into what. The process inside; it dials the edges, decides every
+// request again and speaks to call control. Order of opening: what answers first, the links to the edges last.
+import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
+import type { Log, Metrics, Part } from '../admin/index.ts';
+import type { CoreConfig } from '../config/index.ts';
+import { createTraversalClient } from '../zones/index.ts';
+import type { PeerIdentity, TraversalClient } from '../zones/index.ts';
+import { coreHttpsOptions } from './assembly/https.ts';
+import { coreLinkOptions } from './assembly/links.ts';
+import { coreMediaOptions } from './assembly/media.ts';
+import { coreSipOptions } from './assembly/sip.ts';
+import { openState } from './assembly/state.ts';
+import type { CoreState } from './assembly/state.ts';
+import { createCoreHttps } from './https/index.ts';
+import { CoreMedia } from './media/index.ts';
+import { CoreSip } from './sip/index.ts';
+
+/** A running core. */
+export interface Core {
+  close(reason: string): Promise<void>;
+}
+
+/** Starts a core; resolves once it listens inside and dials. @throws when it cannot listen, with nothing left open. */
+export async function startCore(config: CoreConfig): Promise<Core> {
+  const output = openLog({ level: config.log.level, role: 'core', peer: config.core.name });
+  const log = output.log('core');
+  try {
+    const metrics = createMetrics();
+    const observers = { log: output.log('state'), count: metrics.counter('state') };
+    const state = await openState(config.stateDirectory, observers);
+    const close = await openParts(assemble(config, state, metrics, output.log));
+    log.info({ name: config.core.name }, 'core is open');
+    return {
+      close: async (reason) => {
+        log.info({ reason }, 'core is closing');
+        await close();
+        output.flush();
+      },
+    };
+  } catch (error) {
+    output.flush();
+    throw error;
+  }
+}
+
+function assemble(
+  config: CoreConfig,
+  state: CoreState,
+  metrics: Metrics,
+  log: (component: string) => Log,
+): readonly Part[] {
+  const observers = (component: string) => ({ log: log(component), count: metrics.counter(component) });
+  const clients: TraversalClient[] = [];
+  const edges = () => clients.flatMap((client) => client.edges());
+
+  const https = createCoreHttps(coreHttpsOptions(config, state, observers('https')));
+  const media = new CoreMedia(
+    coreMediaOptions(
+      config,
+      {
+        reportMedia: (edge, status) => clients.forEach((client) => client.reportMedia(edge, status)),
+        onInactive: (call) => log('media').warn(call, 'a call has no media in either direction'),
+        onLost: (call) => sip.endCall(call, 'media was lost at edge'),
+      },
+      observers('media'),
+    ),
+  );
+  const sip: CoreSip = new CoreSip(
+    coreSipOptions(config, { nodes: () => https.unifiedCm.sipZones(), media, state, ...observers('sip') }),
+  );
+  const plugs = {
+    onSip: sip.onSip.bind(sip),
+    onHttp: https.serve.bind(https),
+    controlHandlers: media.controlHandlers,
+    onPeerUp: (peer: PeerIdentity) => {
+      const edge = edges().find(({ identity }) => identity.name === peer.name);
+      if (edge !== undefined) void media.peerUp(edge.control);
+    },
+    onPeerDown: (peer: PeerIdentity) => media.peerDown(peer),
+  };
+  for (const zone of config.traversalZones) {
+    clients.push(createTraversalClient(coreLinkOptions(config, zone, plugs, observers('link'))));
+  }
+  const closing = 'core is closing';
+  return [
+    { open: () => undefined, close: () => state.store.close() },
+    { open: () => https.start(), close: () => https.close(closing) },
+    { open: () => undefined, close: () => media.close(closing) },
+    { open: () => sip.listen(), close: () => sip.close(closing) },
+    ...clients.map((client) => ({ open: () => client.start(), close: () => client.close(closing) })),
+    adminPart({
+      ...config.admin,
+      title: `Viaduct core ${config.core.name}`,
+      metrics,
+      healthy: () => edges().length > 0,
+      status: () => ({
+        core: config.core.name,
+        state: state.health() || 'good',
+        zones: clients.flatMap((client) => client.status()),
+        callControl: https.unifiedCm.status(),
+        https: https.stats(),
+        sip: sip.status(),
+        media: media.status(),
+      }),
+    }),
+  ];
+}
