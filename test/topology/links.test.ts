@@ -25,8 +25,7 @@ describe.skipIf(!able)('links die during a call', () => {
 
   /** Both sides notice within 5 s, also when not one packet tells them. */
   async function noticed(): Promise<void> {
-    const sick = async (): Promise<boolean> =>
-      (await stage.core.ask('/health')) === undefined && (await stage.edge.ask('/health')) === undefined;
+    const sick = async (): Promise<boolean> => !(await stage.core.linked()) && !(await stage.edge.linked());
     await until('edge and core notice', sick, { deadlineMs: 5500, everyMs: 50 });
   }
 

@@ -102,17 +102,22 @@ async function startNode(keeper: ProcessKeeper, at: Namespace, settings: object)
   return node;
 }
 
-/** Waits until both processes call themselves healthy: every plane of every link is up. */
+/** Waits until both processes say that every plane of the link is up. */
 export async function linksUp(
   edge: ViaductProcess,
   core: ViaductProcess,
   deadlineMs = 10_000,
 ): Promise<void> {
-  const healthy = async (one: ViaductProcess): Promise<boolean> => (await one.ask('/health')) !== undefined;
-  await until('links up', async () => (await healthy(core)) && (await healthy(edge)), {
+  let seen = '';
+  const up = async (): Promise<boolean> => {
+    const planes = await Promise.all([edge.planes(), core.planes()]);
+    seen = JSON.stringify(planes);
+    return planes.every((one) => one.length > 0 && one.every(({ state }) => state === 'up'));
+  };
+  await until('links up', up, {
     deadlineMs,
     everyMs: 50,
-    detail: () => `edge:\n${edge.log(30)}\ncore:\n${core.log(30)}`,
+    detail: () => `${seen}\nedge:\n${edge.log(30)}\ncore:\n${core.log(30)}`,
   });
 }
 

@@ -144,8 +144,26 @@ export class ViaductProcess {
     }
   }
 
-  /** Its status page as a value. */
-  async status(): Promise<unknown> {
-    return JSON.parse((await this.ask('/status')) ?? '{}') as unknown;
+  /** What it says of each plane of each link (`up`, `down` …) with the cause in words; empty while nobody answers. */
+  async planes(): Promise<readonly PlaneState[]> {
+    const status = JSON.parse((await this.ask('/status')) ?? '{}') as {
+      zones?: { planes: Record<string, { state: string; cause?: string }> }[];
+    };
+    return (status.zones ?? []).flatMap(({ planes }) =>
+      Object.entries(planes).map(([plane, { state, cause }]) => ({ plane, state, cause: cause ?? '' })),
+    );
   }
+
+  /** True when every plane of every link is up. */
+  async linked(): Promise<boolean> {
+    const planes = await this.planes();
+    return planes.length > 0 && planes.every(({ state }) => state === 'up');
+  }
+}
+
+/** One plane of one link as a process sees it. */
+export interface PlaneState {
+  readonly plane: string;
+  readonly state: string;
+  readonly cause: string;
 }
