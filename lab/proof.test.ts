@@ -9,7 +9,7 @@ test('each step has its line, its time and its mark; failures do not stop the re
       { title: 'first', run: () => 'seen' },
       { title: 'second', run: () => Promise.reject(new Error('refused', { cause: new Error('no route') })) },
       { title: 'third', run: () => expectThat(false, 'wanted 200, got 503') as undefined },
-      { title: 'fourth', run: () => broughtBy<string>('first', undefined) },
+      { title: 'fourth', run: () => broughtBy<string>('the first step', undefined) },
       { title: 'fifth', run: () => undefined },
     ],
     { stepTimeoutMs: 5_000, now: () => (clock += 7), write: (line) => lines.push(line) },
@@ -19,7 +19,7 @@ test('each step has its line, its time and its mark; failures do not stop the re
     '   1 ✓     7 ms  first · seen',
     '   2 ✗     7 ms  second: refused (no route)',
     '   3 ✗     7 ms  third: wanted 200, got 503',
-    '   4 ✗     7 ms  fourth: not tried, it needs "first"',
+    '   4 ✗     7 ms  fourth: not tried, it needs the first step',
     '   5 ✓     7 ms  fifth',
   ]);
 });

@@ -61,7 +61,7 @@ export function expectThat(condition: boolean, otherwise: string): asserts condi
 }
 
 /** What an earlier step was to bring; throws when it did not. */
-export function broughtBy<T>(step: string, value: T | undefined): T {
-  if (value === undefined) throw new Error(`not tried, it needs "${step}"`);
+export function broughtBy<T>(need: string, value: T | undefined): T {
+  if (value === undefined) throw new Error(`not tried, it needs ${need}`);
   return value;
 }

@@ -22,13 +22,13 @@ const bobToneHz = 880;
 /** 300 ms of unbroken sound. */
 const heardFrames = 15;
 const requestTimeoutMs = 4_000;
-const titles = {
-  discovery: 'outside, the client finds the edge by DNS',
-  signIn: 'the right password: settings arrive (get_edge_config)',
-  aliceRegisters: 'the client outside registers its line through edge and core',
-  bobRegisters: 'the desk phone inside registers',
-  outsideCalls: 'outside calls inside: answered, tone heard at both ends',
-  insideCalls: 'inside calls outside: answered, tone heard at both ends',
+/** What later steps need of earlier ones, as a step that could not be tried names it. */
+const needs = {
+  edge: 'the edge found by DNS',
+  signIn: 'the sign-in',
+  alice: "the client's registration",
+  bob: "the desk phone's registration",
+  call: 'a call',
 } as const;
 
 interface Road {
@@ -49,22 +49,31 @@ export function createRoad(lab: Lab): { readonly steps: readonly ProofStep[]; cl
   const bob = person(lab, 'bob');
   const steps: ProofStep[] = [
     { title: 'core has dialled edge: web, SIP and media links are up', run: () => linksUp(lab) },
-    { title: titles.discovery, run: () => findEdge(road, lab) },
+    { title: 'outside, the client finds the edge by DNS', run: () => findEdge(road, lab) },
     { title: 'the edge says how to sign in (get_edge_sso)', run: () => askSignIn(road, alice.user) },
     { title: 'a wrong password is refused', run: () => wrongPassword(road, alice.user) },
-    { title: titles.signIn, run: () => signIn(road, alice.user) },
+    { title: 'the right password: settings arrive (get_edge_config)', run: () => signIn(road, alice.user) },
     { title: 'the client was given a cookie that the edge will know', run: () => checkCookie(road) },
     { title: 'with it the device file comes through the proxy lane', run: () => fetchFile(road, alice) },
     { title: 'without it the lane is closed', run: () => strangerInLane(road, lab, alice) },
     { title: "somebody else's data is refused", run: () => otherUser(road, alice.user, bob.user) },
     { title: 'a lane to a server nobody allowed is refused', run: () => forbiddenLane(road, alice.user) },
-    { title: titles.aliceRegisters, run: () => registerAlice(road, lab, alice.device) },
+    {
+      title: 'the client outside registers its line through edge and core',
+      run: () => registerAlice(road, lab, alice.device),
+    },
     { title: 'the keepalive inside the SIP connection is answered', run: () => keepAlive(road) },
-    { title: titles.bobRegisters, run: () => registerBob(road, bob.device) },
-    { title: titles.outsideCalls, run: () => callInside(road, bob.device) },
+    { title: 'the desk phone inside registers', run: () => registerBob(road, bob.device) },
+    {
+      title: 'outside calls inside: answered, tone heard at both ends',
+      run: () => callInside(road, bob.device),
+    },
     { title: 'hold: both ends fall silent; resume: both are heard again', run: () => holdAndResume(road) },
     { title: 'the caller hangs up, the other side is told', run: () => hangUp(road, 'atAlice') },
-    { title: titles.insideCalls, run: () => callOutside(road, alice.device) },
+    {
+      title: 'inside calls outside: answered, tone heard at both ends',
+      run: () => callOutside(road, alice.device),
+    },
     { title: 'the side that was called hangs up', run: () => hangUp(road, 'atAlice') },
     {
       title: 'a call that rings is given up: the phone stops ringing',
@@ -143,7 +152,7 @@ function createRequests(edge: ServiceTarget & { address: string }, lab: Lab): Ed
 }
 
 async function askSignIn(road: Road, { id }: LabUser): Promise<string> {
-  const requests = broughtBy(titles.discovery, road.requests);
+  const requests = broughtBy(needs.edge, road.requests);
   const answer = await requests.toEdge(`get_edge_sso?email=${id}@${addressPlan.domain}`);
   expectStatus(answer, 200);
   const offer = parseSignInOffer(answer.body.toString('utf8'));
@@ -153,14 +162,14 @@ async function askSignIn(road: Road, { id }: LabUser): Promise<string> {
 const settings = 'get_edge_config?service_name=_cisco-uds&service_name=_cuplogin';
 
 async function wrongPassword(road: Road, { id, password }: LabUser): Promise<string> {
-  const requests = broughtBy(titles.discovery, road.requests);
+  const requests = broughtBy(needs.edge, road.requests);
   const answer = await requests.toEdge(settings, { user: id, password: `not ${password}` });
   expectStatus(answer, 401);
   return String(answer.headers['www-authenticate'] ?? '401');
 }
 
 async function signIn(road: Road, { id, password }: LabUser): Promise<string> {
-  const requests = broughtBy(titles.discovery, road.requests);
+  const requests = broughtBy(needs.edge, road.requests);
   const answer = await requests.toEdge(settings, { user: id, password });
   expectStatus(answer, 200);
   road.config = parseEdgeConfig(answer.body.toString('utf8'));
@@ -171,7 +180,7 @@ async function signIn(road: Road, { id, password }: LabUser): Promise<string> {
 }
 
 function checkCookie(road: Road): string {
-  const cookie = broughtBy(titles.signIn, road.cookie);
+  const cookie = broughtBy(needs.signIn, road.cookie);
   const attributes = cookie.split(';').map((part) => part.trim().toLowerCase());
   expectThat(
     attributes.includes('secure') && attributes.includes('httponly'),
@@ -185,7 +194,7 @@ function checkCookie(road: Road): string {
 
 /** The cookie alone, without a password, must open what it should. */
 async function fetchFile(road: Road, { device }: Person): Promise<string> {
-  const requests = broughtBy(titles.discovery, road.requests);
+  const requests = broughtBy(needs.edge, road.requests);
   const name = `${device.name}.cnf.xml`;
   const answer = await requests.throughLane(fileLane(road), name);
   expectStatus(answer, 200);
@@ -197,7 +206,7 @@ async function fetchFile(road: Road, { device }: Person): Promise<string> {
 /** A stranger: another client, without the cookie. */
 async function strangerInLane(road: Road, lab: Lab, { device }: Person): Promise<string> {
   const lane = fileLane(road);
-  const stranger = createRequests(broughtBy(titles.discovery, road.edge), lab);
+  const stranger = createRequests(broughtBy(needs.edge, road.edge), lab);
   try {
     expectStatus(await stranger.throughLane(lane, `${device.name}.cnf.xml`), 401);
   } finally {
@@ -207,8 +216,8 @@ async function strangerInLane(road: Road, lab: Lab, { device }: Person): Promise
 }
 
 async function otherUser(road: Road, { id, password }: LabUser, other: LabUser): Promise<string> {
-  const requests = broughtBy(titles.discovery, road.requests);
-  const { userUds } = broughtBy(titles.signIn, road.config);
+  const requests = broughtBy(needs.edge, road.requests);
+  const { userUds } = broughtBy(needs.signIn, road.config);
   const lane: Lane = { protocol: 'https', host: userUds, port: 8443 };
   const answer = await requests.throughLane(lane, `cucm-uds/user/${other.id}/devices`, {
     user: id,
@@ -219,8 +228,8 @@ async function otherUser(road: Road, { id, password }: LabUser, other: LabUser):
 }
 
 async function forbiddenLane(road: Road, { id, password }: LabUser): Promise<string> {
-  const requests = broughtBy(titles.discovery, road.requests);
-  broughtBy(titles.signIn, road.config);
+  const requests = broughtBy(needs.edge, road.requests);
+  broughtBy(needs.signIn, road.config);
   const lane: Lane = { protocol: 'http', host: addressPlan.core.address, port: addressPlan.core.admin };
   const answer = await requests.throughLane(lane, 'status', { user: id, password });
   expectStatus(answer, 403);
@@ -228,8 +237,8 @@ async function forbiddenLane(road: Road, { id, password }: LabUser): Promise<str
 }
 
 async function registerAlice(road: Road, lab: Lab, device: LabDevice): Promise<string> {
-  const config = broughtBy(titles.signIn, road.config);
-  const edge = broughtBy(titles.discovery, road.edge);
+  const config = broughtBy(needs.signIn, road.config);
+  const edge = broughtBy(needs.edge, road.edge);
   const server = config.sip[0];
   expectThat(server?.address === edge.name, `the SIP server ${server?.address} is not the edge`);
   road.alice = await connectPhone({
@@ -251,7 +260,7 @@ async function registerAlice(road: Road, lab: Lab, device: LabDevice): Promise<s
 }
 
 async function keepAlive(road: Road): Promise<undefined> {
-  await broughtBy(titles.aliceRegisters, road.alice).endpoint.probe();
+  await broughtBy(needs.alice, road.alice).endpoint.probe();
 }
 
 async function registerBob(road: Road, device: LabDevice): Promise<string> {
@@ -267,16 +276,16 @@ async function registerBob(road: Road, device: LabDevice): Promise<string> {
 }
 
 async function callInside(road: Road, callee: LabDevice): Promise<string> {
-  const alice = broughtBy(titles.aliceRegisters, road.alice);
-  const bob = broughtBy(titles.bobRegisters, road.bob);
+  const alice = broughtBy(needs.alice, road.alice);
+  const bob = broughtBy(needs.bob, road.bob);
   const [atAlice, atBob] = await connectCall(alice, bob, callee.directoryNumber);
   road.call = { atAlice, atBob };
   return hearBoth(road.call);
 }
 
 async function callOutside(road: Road, callee: LabDevice): Promise<string> {
-  const alice = broughtBy(titles.aliceRegisters, road.alice);
-  const bob = broughtBy(titles.bobRegisters, road.bob);
+  const alice = broughtBy(needs.alice, road.alice);
+  const bob = broughtBy(needs.bob, road.bob);
   const [atBob, atAlice] = await connectCall(bob, alice, callee.directoryNumber);
   road.call = { atAlice, atBob };
   return hearBoth(road.call);
@@ -300,7 +309,7 @@ async function hearBoth({ atAlice, atBob }: { atAlice: Call; atBob: Call }): Pro
 }
 
 async function holdAndResume(road: Road): Promise<string> {
-  const { atAlice, atBob } = broughtBy(titles.outsideCalls, road.call);
+  const { atAlice, atBob } = broughtBy(needs.call, road.call);
   await Promise.all([atAlice.hold(), atBob.untilDirection('recvonly')]);
   const received = (): string =>
     [atAlice, atBob].map((call) => String(call.audio.stream.counts.received)).join(' and ');
@@ -314,7 +323,7 @@ async function holdAndResume(road: Road): Promise<string> {
 }
 
 async function hangUp(road: Road, side: 'atAlice' | 'atBob'): Promise<string> {
-  const call = broughtBy('a call', road.call);
+  const call = broughtBy(needs.call, road.call);
   const other = side === 'atAlice' ? call.atBob : call.atAlice;
   await call[side].hangUp();
   expectThat((await other.ended) === 'there', 'the other side was not told');
@@ -323,8 +332,8 @@ async function hangUp(road: Road, side: 'atAlice' | 'atBob'): Promise<string> {
 }
 
 async function cancelCall(road: Road, callee: LabDevice): Promise<string> {
-  const alice = broughtBy(titles.aliceRegisters, road.alice);
-  const bob = broughtBy(titles.bobRegisters, road.bob);
+  const alice = broughtBy(needs.alice, road.alice);
+  const bob = broughtBy(needs.bob, road.bob);
   const [answer] = await Promise.all([
     alice.callAndCancel(callee.directoryNumber),
     bob.nextCall().then(async (incoming) => incoming.cancelled),
@@ -334,8 +343,8 @@ async function cancelCall(road: Road, callee: LabDevice): Promise<string> {
 }
 
 async function unregister(road: Road): Promise<undefined> {
-  await broughtBy(titles.aliceRegisters, road.alice).register(0);
-  await broughtBy(titles.bobRegisters, road.bob).register(0);
+  await broughtBy(needs.alice, road.alice).register(0);
+  await broughtBy(needs.bob, road.bob).register(0);
 }
 
 function phoneOf(device: LabDevice, toneHz: number, isSecure: boolean) {
@@ -359,7 +368,7 @@ function homeNode(config: EdgeConfig): string {
 }
 
 function fileLane(road: Road): Lane {
-  const config = broughtBy(titles.signIn, road.config);
+  const config = broughtBy(needs.signIn, road.config);
   return { protocol: 'http', host: config.tftp[0] ?? config.userUds, port: 6970 };
 }
 

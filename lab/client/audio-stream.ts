@@ -195,7 +195,10 @@ export class AudioStream {
 async function bindUdp(address: string, port: number): Promise<Socket> {
   const socket = createSocket('udp4');
   await new Promise<void>((resolve, reject) => {
-    socket.once('error', reject);
+    socket.once('error', (error) => {
+      socket.close();
+      reject(error);
+    });
     socket.bind(port, address, () => resolve());
   });
   socket.removeAllListeners('error');
