@@ -93,6 +93,20 @@ describe('RFC 3711', () => {
   });
 });
 
+test('libsrtp packet vectors of AEAD_AES_128_GCM, from the master key on', () => {
+  const suite = suiteOf('AEAD_AES_128_GCM');
+  const master = { key: hex('000102030405060708090a0b0c0d0e0f'), salt: hex('a0a1a2a3a4a5a6a7a8a9aaab') };
+  const states = [{ ssrc: 0xcafebabe, rtpIndex: -1, rtcpIndex: 0 }];
+  const sender = new SrtpSender({ suite, master, maxSources: 1, states });
+  const payload = 'ab'.repeat(16);
+  expect(sender.protectRtp(hex(`800f1234decafbadcafebabe${payload}`), 0)).toEqual(
+    hex('800f1234decafbadcafebabe c5002ede04cfdd2eb91159e0880aa06ed2976826f796b201df3131a127e8a392'),
+  );
+  expect(sender.protectRtcp(hex(`81c8000bcafebabe${payload}`), 0)).toEqual(
+    hex('81c8000bcafebabe c98b8b5df0392a55852b6c21ac8e7025c52c6fbea2b3b446ea31123ba88ce61e 80000001'),
+  );
+});
+
 describe('RFC 7714 §16 and §17', () => {
   const salt = hex('517569642070726f2071756f');
   const keysOf = (bits: 128 | 256): Parameters<typeof sealGcm>[0] => ({

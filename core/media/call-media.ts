@@ -14,7 +14,7 @@ import {
 import type { MediaSession, MediaSide } from '../sip/media-anchor.ts';
 import type { EncryptionPolicy } from './core-media-options.ts';
 import { chooseCrypto, PLAIN, type LegCrypto } from './leg-keys.ts';
-import { MediaLine, type LineHost } from './media-line.ts';
+import { MediaLine, type LineAgreement, type LineHost } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
 import { LegOrigin } from './origin.ts';
 import {
@@ -52,6 +52,10 @@ interface Exchange {
   readonly plans: readonly Plan[];
   /** Lines that this offer brought: gone again when it is refused. */
   readonly brought: readonly number[];
+  /** What the other lines had agreed before, for the case that an early answer is followed by a refusal. */
+  readonly before: ReadonlyMap<MediaLine, LineAgreement>;
+  /** The exchange before this one. */
+  former: Exchange | undefined;
 }
 
 /** One index of an answer: refused, or agreed with these crypto lines. */
@@ -108,7 +112,7 @@ export class CallMedia implements MediaSession {
   }
 
   async #offer(from: MediaSide, bytes: Buffer): Promise<Buffer> {
-    this.rollback();
+    if (this.#pending !== undefined) this.rollback();
     const sdp = parseSdp(bytes);
     if (sdp.media.length < (this.#last?.plans.length ?? 0))
       throw new MediaRefusal('bad-offer', 'Media section missing');
@@ -117,7 +121,7 @@ export class CallMedia implements MediaSession {
     if (wanted && !plans.some((plan) => plan.usable))
       throw new MediaRefusal('no-usable-media', 'No usable media');
     const brought = plans.flatMap((plan, index) => (plan.usable && !this.#fits(plan, index) ? [index] : []));
-    this.#pending = { from, sdp, plans, brought };
+    this.#pending = { from, sdp, plans, brought, before: this.#agreements(), former: this.#last };
     try {
       await Promise.all(plans.map((plan, index) => this.#ensureLine(plan, index)));
     } catch (error) {
@@ -144,6 +148,13 @@ export class CallMedia implements MediaSession {
   /** Plain RTP: never outside; inside unless it says RTP/SAVP or the policy asks for SRTP. */
   #mayBePlain(from: MediaSide, section: Section): boolean {
     return from === 'inside' && !section.secure && this.#options.insideEncryption !== 'on';
+  }
+
+  #agreements(): Map<MediaLine, LineAgreement> {
+    const lines = this.#lines.filter((line) => line !== undefined);
+    return new Map(
+      lines.flatMap((line) => (line.agreement === undefined ? [] : [[line, line.agreement] as const])),
+    );
   }
 
   #fits(plan: Plan, index: number): boolean {
@@ -221,6 +232,7 @@ export class CallMedia implements MediaSession {
     verdicts.forEach((verdict, index) => this.#apply(exchange, verdict, index));
     this.#pending = undefined;
     this.#last = exchange;
+    if (exchange.former !== undefined) exchange.former.former = undefined; // one step back is enough
     return this.#writeAnswer(exchange, sdp, verdicts);
   }
 
@@ -301,8 +313,19 @@ export class CallMedia implements MediaSession {
     return this.#origins[to].print({ session: writeSession(sdp.session, address, fallback), media }, address);
   }
 
+  /**
+   * The last offer was refused: what it brought goes, what an early answer to it changed is as before. A line that
+   * such an answer refused stays gone.
+   */
   rollback(): void {
-    for (const index of this.#pending?.brought ?? []) this.#dropLine(index);
+    const exchange = this.#pending ?? this.#last;
+    if (exchange === undefined || this.#closed) return;
+    for (const index of exchange.brought) this.#dropLine(index);
+    if (this.#pending === undefined) {
+      for (const [line, agreement] of exchange.before)
+        if (this.#lines.includes(line)) line.program(agreement);
+      this.#last = exchange.former;
+    }
     this.#pending = undefined;
   }
 

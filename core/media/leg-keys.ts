@@ -9,6 +9,11 @@ const OFFERED: readonly SuiteName[] = SUITES.map((suite) => suite.name).filter(
   (name) => name !== 'AES_CM_128_HMAC_SHA1_32',
 );
 
+/** The peer's current key and the one before it open packets: it may change while packets are under way. */
+const TRIED_REMOTES = 2;
+/** One more is kept, so that an agreement one step back can be restored. */
+const KEPT_REMOTES = 3;
+
 /** Engine contexts of a leg; both empty for plain RTP. */
 export interface LegCrypto {
   readonly protect: CryptoId | undefined;
@@ -49,8 +54,8 @@ export class LegKeys {
   readonly #engine: MediaEngine;
   readonly #randomBytes: (bytes: number) => Buffer;
   readonly #local = new Map<SuiteName, LocalKey>();
-  #remote: RemoteKey | undefined;
-  #former: RemoteKey | undefined;
+  /** The peer's keys, current first. */
+  #remotes: RemoteKey[] = [];
 
   constructor(engine: MediaEngine, randomBytes: (bytes: number) => Buffer) {
     this.#engine = engine;
@@ -77,21 +82,21 @@ export class LegKeys {
     return this.#local.get(suiteName(attribute))?.key.equals(attribute.key) === true;
   }
 
-  /** Contexts for what was agreed. The same key again keeps its context, replay window and rollover counter. */
-  agree(remote: CryptoAttribute): LegCrypto {
-    const suite = suiteName(remote);
-    if (this.#remote === undefined || !sameKey(this.#remote.attribute, remote))
-      this.#changeRemote(remote, suite);
-    const unprotect = [this.#remote, this.#former].flatMap((key) => (key === undefined ? [] : [key.crypto]));
+  /** Contexts for what was agreed. A key met before keeps its context, replay window and rollover counter. */
+  agree(attribute: CryptoAttribute): LegCrypto {
+    const suite = suiteName(attribute);
+    const known = this.#remotes.find((remote) => sameKey(remote.attribute, attribute));
+    const current = known ?? this.#newRemote(attribute, suite);
+    this.#remotes = [current, ...this.#remotes.filter((remote) => remote !== current)];
+    for (const old of this.#remotes.splice(KEPT_REMOTES)) this.#engine.removeCrypto(old.crypto);
+    const unprotect = this.#remotes.slice(0, TRIED_REMOTES).map((remote) => remote.crypto);
     return { protect: this.#protect(suite), unprotect, suite };
   }
 
-  #changeRemote(attribute: CryptoAttribute, suite: SuiteName): void {
-    if (this.#former !== undefined) this.#engine.removeCrypto(this.#former.crypto);
+  #newRemote(attribute: CryptoAttribute, suite: SuiteName): RemoteKey {
     const { key, salt, mki } = attribute;
     const crypto = this.#engine.addCrypto({ direction: 'unprotect', suite, master: { key, salt, mki } });
-    this.#former = this.#remote;
-    this.#remote = { attribute, crypto };
+    return { attribute, crypto };
   }
 
   #protect(suite: SuiteName): CryptoId {
@@ -113,11 +118,9 @@ export class LegKeys {
   close(): void {
     for (const local of this.#local.values())
       if (local.crypto !== undefined) this.#engine.removeCrypto(local.crypto);
-    for (const remote of [this.#remote, this.#former])
-      if (remote !== undefined) this.#engine.removeCrypto(remote.crypto);
+    for (const remote of this.#remotes) this.#engine.removeCrypto(remote.crypto);
     this.#local.clear();
-    this.#remote = undefined;
-    this.#former = undefined;
+    this.#remotes = [];
   }
 }
 

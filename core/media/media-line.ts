@@ -92,6 +92,11 @@ export class MediaLine {
     return { address, port: rtpPort };
   }
 
+  /** What was agreed last; undefined before the first answer. */
+  get agreement(): LineAgreement | undefined {
+    return this.#agreement;
+  }
+
   #opened(): Resources {
     if (this.#resources === undefined) throw new MediaRefusal('closed', 'Media closed');
     return this.#resources;

@@ -12,7 +12,8 @@ interface LinkRecord {
   readonly epoch: string;
   readonly shard: number;
   readonly engineLink: LinkId;
-  readonly port: PortId;
+  /** The link port that its last hello came to. */
+  port: PortId;
   key: Buffer;
   counter: bigint;
   remote: TransportAddress | undefined;
@@ -50,9 +51,8 @@ export class LinkDoor {
       known.key = key;
       return { fresh: false };
     }
-    const port = this.#ports[request.shard];
-    if (port === undefined)
-      throw new EdgeMediaRefusal('unknown-shard', `edge has no media link port ${request.shard}`);
+    const [port] = this.#ports;
+    if (port === undefined) throw new EdgeMediaRefusal('closed', 'edge has no media link port');
     for (const old of this.#of(core)) if (old.shard === request.shard) this.#remove(old);
     this.#records.set(request.link, {
       name: request.link,
@@ -82,18 +82,18 @@ export class LinkDoor {
     const hello = parseHello(event.bytes);
     if (hello === undefined) return this.#options.count('media-hello-refused', 'malformed');
     const record = this.#records.get(hello.link);
-    if (record === undefined || record.port !== event.port) {
-      return this.#options.count('media-hello-refused', 'unknown-link');
-    }
+    if (record === undefined) return this.#options.count('media-hello-refused', 'unknown-link');
     if (!isSealed(hello, record.key)) return this.#options.count('media-hello-refused', 'bad-seal');
     if (hello.counter <= record.counter) return this.#options.count('media-hello-refused', 'replayed');
     record.counter = hello.counter;
-    this.#heard(record, event.source);
+    this.#heard(record, event.port, event.source);
     this.#engine.sendStun(event.port, printHelloAnswer(hello, record.key, event.source), event.source);
   }
 
-  #heard(record: LinkRecord, source: TransportAddress): void {
+  #heard(record: LinkRecord, port: PortId, source: TransportAddress): void {
     record.heardAt = this.#options.now();
+    if (record.port !== port) this.#engine.setLinkPort(record.engineLink, port);
+    record.port = port;
     const moved = record.remote?.address !== source.address || record.remote.port !== source.port;
     if (moved) {
       this.#options.log.info(
@@ -120,12 +120,14 @@ export class LinkDoor {
 
   #report(core: string): void {
     const records = this.#of(core);
-    const down = records
-      .filter((record) => !record.up)
-      .map((record) => this.#options.linkPorts[record.shard]);
+    const down = records.filter((record) => !record.up).map((record) => this.#portNumber(record));
     const cause =
       down.length === 0 ? '' : `no hello on UDP ${down.join(' and ')} for ${this.#options.linkDeadMs} ms`;
     this.#options.reportMedia(core, { state: down.length < records.length ? 'up' : 'down', cause });
+  }
+
+  #portNumber(record: LinkRecord): number | undefined {
+    return this.bound[this.#ports.indexOf(record.port)]?.port;
   }
 
   /** Links of epochs of this core other than `epoch` (undefined: all) are closed. */
@@ -145,7 +147,7 @@ export class LinkDoor {
   status(): object[] {
     return [...this.#records.values()].map((record) => ({
       core: record.core,
-      port: this.#options.linkPorts[record.shard],
+      port: this.#portNumber(record),
       up: record.up,
       remote: record.remote,
       counters: this.#engine.linkCounters(record.engineLink),

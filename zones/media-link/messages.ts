@@ -14,8 +14,8 @@ const port = z.int().min(1).max(65535);
 export const MAX_CLAIMS = 1000;
 
 /**
- * core → edge: a UDP link to the edge's media port number `shard`; its hellos carry `link` and are sealed with `key`
- * (32 bytes, base64). The same `link` again keeps its streams. A new `epoch` means that core has restarted: what an
+ * core → edge: a UDP link, core's number `shard`; its hellos carry `link` and are sealed with `key` (32 bytes, base64).
+ * Which port of edge it uses shows with its first hello. The same `link` again keeps its streams. A new `epoch` means that core has restarted: what an
  * older one opened is closed.
  */
 export const linkRequest = z.strictObject({
