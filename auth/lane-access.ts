@@ -36,6 +36,8 @@ export interface LaneAccessOptions {
 export interface LaneDecision {
   readonly verdict: Verdict;
   readonly user: string | undefined;
+  /** The user id that was sent in vain. */
+  readonly claimed: string | undefined;
   readonly listing: Listing | undefined;
 }
 
@@ -44,6 +46,7 @@ export type LaneAccess = (request: LaneRequest) => Promise<LaneDecision>;
 /** What the checks have found out so far. */
 interface Findings {
   user: string | undefined;
+  claimed: string | undefined;
   proof: AllowReason;
   listing: Listing | undefined;
 }
@@ -58,14 +61,25 @@ export function createLaneAccess(options: LaneAccessOptions): LaneAccess {
     checkOwn,
   ];
   return async (request) => {
-    const findings: Findings = { user: undefined, proof: 'cookie', listing: undefined };
-    for (const check of checks) {
-      const verdict = await check(request, findings);
-      if (verdict !== undefined) return { verdict, user: findings.user, listing: findings.listing };
-    }
-    const text = `${findings.proof} of the user, ${findings.listing?.text ?? ''}`;
-    return { verdict: allow(findings.proof, text), user: findings.user, listing: findings.listing };
+    const findings: Findings = { user: undefined, claimed: undefined, proof: 'cookie', listing: undefined };
+    const denied = await firstDenial(checks, request, findings);
+    const { user, claimed, listing, proof } = findings;
+    const verdict = denied ?? allow(proof, `${proof} of the user, ${listing?.text ?? ''}`);
+    return { verdict, user, claimed, listing };
   };
+}
+
+async function firstDenial(
+  checks: readonly Check[],
+  request: LaneRequest,
+  findings: Findings,
+): Promise<Deny | undefined> {
+  for (const check of checks) {
+    const verdict = check(request, findings);
+    const denied = verdict instanceof Promise ? await verdict : verdict;
+    if (denied !== undefined) return denied;
+  }
+  return undefined;
 }
 
 /** A genuine cookie, or good credentials. A cookie that is there but void falls back on credentials, if any. */
@@ -83,7 +97,10 @@ async function checkCaller(
   const credentials = readCredentials(request.authorization);
   if ('outcome' in credentials) return session ?? credentials;
   const result = await options.authenticator.confirm(request.deployment, credentials);
-  if (result.outcome === 'deny') return result;
+  if (result.outcome === 'deny') {
+    findings.claimed = credentials.user;
+    return result;
+  }
   findings.user = result.account.user;
   findings.proof = result.cached ? 'credentials-cached' : 'credentials';
   return undefined;

@@ -27,18 +27,24 @@ export interface SignedIn {
   readonly cookie: { readonly value: string; readonly expiresAt: number };
 }
 
-export type SignInResult = SignedIn | { readonly verdict: Deny };
+/** No; `claimed` is the user id that was sent, proven or not, for the log only. */
+export interface NotSignedIn {
+  readonly verdict: Deny;
+  readonly claimed: string | undefined;
+}
+
+export type SignInResult = SignedIn | NotSignedIn;
 
 export type SignIn = (request: SignInRequest) => Promise<SignInResult>;
 
 export function createSignIn(options: SignInOptions): SignIn {
   return async (request) => {
     const off = checkPasswordsOffered(options.settings);
-    if (off !== undefined) return { verdict: off };
+    if (off !== undefined) return { verdict: off, claimed: undefined };
     const credentials = readCredentials(request.authorization);
-    if ('outcome' in credentials) return { verdict: credentials };
+    if ('outcome' in credentials) return { verdict: credentials, claimed: undefined };
     const result = await options.authenticator.signIn(request.deployment, credentials);
-    if (result.outcome === 'deny') return { verdict: result };
+    if (result.outcome === 'deny') return { verdict: result, claimed: credentials.user };
     const { account, cached } = result;
     const cookie = options.sessions.mint(request.deployment, account.user);
     const verdict = allow(cached ? 'credentials-cached' : 'credentials', 'name and password are good');

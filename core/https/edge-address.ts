@@ -12,3 +12,13 @@ export interface EdgeAddress {
   /** DNS domain for the X-Auth cookie; `address` must be below it. */
   readonly cookieDomain: string;
 }
+
+/** The address of an edge whose public name is its name as a peer; its cookie domain is what follows the first label. */
+export function edgeAddressOf(
+  peer: string,
+  ports: Pick<EdgeAddress, 'httpsPort' | 'sipPort' | 'xmppPort'>,
+): EdgeAddress {
+  const parent = peer.slice(peer.indexOf('.') + 1);
+  // A cookie for a whole top-level domain is refused by every client.
+  return { peer, address: peer, ...ports, cookieDomain: parent.includes('.') ? parent : peer };
+}

@@ -64,12 +64,13 @@ async function answerConfig(options: EdgeServicesOptions, call: Call): Promise<v
   const lines = request.headers.all('authorization');
   const authorization = lines.length > 1 ? '' : lines[0];
   const result = await options.signIn({ deployment: call.deployment, authorization });
-  if (result.verdict.outcome === 'deny') {
+  if (!('account' in result)) {
+    call.record.claimed(result.claimed);
     options.count('sign-in-refused', result.verdict.reason);
     call.record.rejected(result.verdict.reason, result.verdict.text);
     return answerDeny(call.exchange, result.verdict);
   }
-  answerSignedIn(options, call, result as SignedIn);
+  answerSignedIn(options, call, result);
 }
 
 function answerSignedIn(options: EdgeServicesOptions, call: Call, signedIn: SignedIn): void {

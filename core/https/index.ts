@@ -7,4 +7,4 @@ export {
   type CoreHttpsOptions,
   createCoreHttps,
 } from './core-https.ts';
-export type { EdgeAddress } from './edge-address.ts';
+export { type EdgeAddress, edgeAddressOf } from './edge-address.ts';

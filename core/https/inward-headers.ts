@@ -24,11 +24,19 @@ const ours = new Set([
   'x-original-url',
   'x-original-uri',
   'x-rewrite-url',
+  'x-original-host',
+  'x-host',
+  'x-remote-addr',
+  'x-remote-ip',
+  'x-cluster-client-ip',
+  'cf-connecting-ip',
+  'fastly-client-ip',
+  'front-end-https',
   'x-http-method',
   'x-http-method-override',
   'x-method-override',
 ]);
-const oursBeginWith = ['x-forwarded-', 'x-client-cert', 'x-ssl-', 'ssl-client-', 'x-envoy-', 'x-auth'];
+const oursBeginWith = /^(?:x-)?(?:forwarded-|client-cert|ssl-|envoy-|viaduct-|arr-|auth(?:-|$))/;
 
 /** Changes `headers` in place. `via` is the whole value for both hops. */
 export function makeInwardHeaders(headers: HeaderList, trace: Trace, via: string): void {
@@ -41,7 +49,7 @@ export function makeInwardHeaders(headers: HeaderList, trace: Trace, via: string
 
 function isOurs(name: string): boolean {
   const plain = plainName(name);
-  return ours.has(plain) || oursBeginWith.some((beginning) => plain.startsWith(beginning));
+  return ours.has(plain) || oursBeginWith.test(plain);
 }
 
 function stripCookie(headers: HeaderList): void {

@@ -55,6 +55,7 @@ async function handle(options: ProxyLaneOptions, call: Call, lane: Target, rest:
     path: rest,
   });
   call.record.user(decision.user);
+  call.record.claimed(decision.claimed);
   call.record.listing(decision.listing);
   const node = decision.listing?.outcome === 'listed' ? nodeOf(options, decision.listing.node) : undefined;
   const verdict = refineVerdict(options, call, decision.verdict, node);
@@ -112,6 +113,8 @@ function pass(
   const target = query === undefined ? rest : `${rest}?${query}`;
   const via = `https/1.1 viaduct[${call.peer.name}], http/1.1 viaduct[${options.name}]`;
   makeInwardHeaders(headers, trace, via);
+  // A password or token never crosses the inside network in the clear; file servers over HTTP ask for none.
+  if (service.protocol === 'http') headers.remove('authorization');
   forward({
     exchange,
     request: { method, target, host: hostOf(service), headers },

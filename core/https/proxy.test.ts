@@ -73,9 +73,10 @@ describe('a permitted request', () => {
     expect(bodyOf(await at.exchange(chunked))).toContain('"body":"hello!"');
   });
 
-  test('gets files over plain HTTP', async () => {
+  test('gets files over plain HTTP, without the password', async () => {
     const lane = at.lane({ protocol: 'http', port: at.files.port });
-    expect(bodyOf(await at.get(`/${lane}/CSFALICE.cnf.xml`, cookie))).toBe('<device/>');
+    expect(bodyOf(await at.get(`/${lane}/CSFALICE.cnf.xml`, cookie + alice))).toBe('<device/>');
+    expect(at.files.requests.at(-1)?.headers.authorization).toBeUndefined();
   });
 
   test('may call the node by its pinned address', async () => {

@@ -56,6 +56,11 @@ export class RequestRecord {
     if (user !== undefined) this.#fields['user'] = user;
   }
 
+  /** A user id that was sent but not proven. */
+  claimed(user: string | undefined): void {
+    if (user !== undefined) this.#fields['claimedUser'] = user;
+  }
+
   /** The rule that decided, or the nearest one. */
   listing(listing: Listing | undefined): void {
     if (listing === undefined) return;

@@ -87,6 +87,12 @@ describe('get_edge_config', () => {
       request: '/get_edge_config',
       peer: 'edge1.example.com',
     });
+    await test_.get(config, basic('mallory', 'guess'));
+    expect(test_.logged.at(-1)).toMatchObject({
+      event: 'Request Rejected',
+      claimedUser: 'mallory',
+      status: 401,
+    });
     expect(JSON.stringify(test_.logged)).not.toMatch(/wonderland|s3cret|X-Auth=|Basic /);
   });
 });

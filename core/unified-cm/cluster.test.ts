@@ -219,3 +219,15 @@ describe('what follows from the nodes', () => {
     ]);
   });
 });
+
+test('a question ends when its time is over, however many nodes there are', async () => {
+  const uds = await started();
+  uds.servers.push('ucm3.example.com');
+  uds.clock.advance(300_000);
+  await uds.settle();
+  uds.asked.length = 0;
+  uds.silent.add('ucm1.example.com').add('ucm2.example.com').add('ucm3.example.com');
+  uds.onAsked = () => uds.clock.advance(4000);
+  await uds.unifiedCm.checkPassword('d', { user: 'alice', password: 'x' });
+  expect(uds.asked.filter((line) => line.includes('clusterUser'))).toHaveLength(2);
+});

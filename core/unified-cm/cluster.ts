@@ -33,6 +33,8 @@ export interface ClusterOptions {
   readonly retryMs: number;
   /** Nodes asked one after the other before a question counts as unanswerable. */
   readonly maxTries: number;
+  /** No further node is asked once this has passed; clients do not wait for ever either. */
+  readonly maxAskMs: number;
 }
 
 export interface ClusterSurroundings {
@@ -108,10 +110,12 @@ class DiscoveredCluster implements Cluster {
     preferred?: string,
   ): Promise<UdsResult<T>> {
     const causes: string[] = [];
+    const until = this.#around.clock.now() + this.options.maxAskMs;
     for (const node of this.#inOrder(preferred).slice(0, this.options.maxTries)) {
       const result = await this.#askNode(node, question);
       if (result.kind !== 'unreachable') return result;
       causes.push(result.cause);
+      if (this.#around.clock.now() >= until) break;
     }
     return { kind: 'unreachable', cause: causes.join('; ') };
   }

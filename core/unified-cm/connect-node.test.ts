@@ -41,7 +41,13 @@ const service = (
 ): NodeService => {
   const { port = node.port, protocol = 'https', ...rest } = change;
   return {
-    node: { name: 'ucm1.example.com', addresses: ['127.0.0.1'], trust: authority.certificate, ...rest },
+    node: {
+      name: 'ucm1.example.com',
+      cluster: 'c1',
+      addresses: ['127.0.0.1'],
+      trust: authority.certificate,
+      ...rest,
+    },
     protocol,
     port,
   };

@@ -58,7 +58,7 @@ export function createNodeConnections(options: NodeConnectionsOptions): NodeConn
 
   return {
     pool(service) {
-      const key = `${service.protocol}:${service.port} ${service.node.name} ${service.node.trust ?? ''}`;
+      const key = `${service.protocol}:${service.port} ${nodeKey(service.node)}`;
       const known = entries.get(key);
       if (known !== undefined) {
         known.service = service;
@@ -69,11 +69,15 @@ export function createNodeConnections(options: NodeConnectionsOptions): NodeConn
       return made.pool;
     },
     prune(nodes) {
-      const names = new Set(nodes.map(({ name, trust }) => `${name} ${trust ?? ''}`));
-      closeWhere(({ service: { node } }) => !names.has(`${node.name} ${node.trust ?? ''}`));
+      const known = new Set(nodes.map(nodeKey));
+      closeWhere(({ service: { node } }) => !known.has(nodeKey(node)));
     },
     close: () => closeWhere(() => true),
   };
+}
+
+function nodeKey(node: NodeService['node']): string {
+  return `${node.name} ${node.cluster}`;
 }
 
 /** True for a failure that says nothing about the server: a kept connection that it had closed meanwhile. */

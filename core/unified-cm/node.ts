@@ -20,7 +20,7 @@ export interface Reach {
 
 /** Where a connection goes and what it must prove. */
 export interface NodeService {
-  readonly node: Pick<CallControlNode, 'name' | 'addresses' | 'trust'>;
+  readonly node: Pick<CallControlNode, 'name' | 'cluster' | 'addresses' | 'trust'>;
   readonly protocol: 'http' | 'https';
   readonly port: number;
 }

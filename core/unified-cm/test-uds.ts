@@ -22,6 +22,8 @@ export interface TestUds {
   readonly instead: Map<string, FetchedDocument>;
   /** `node resource` of every question. */
   readonly asked: string[];
+  /** Called at each question. */
+  onAsked: () => void;
   /** Lets everything that needs no timer happen. */
   settle(): Promise<void>;
 }
@@ -38,6 +40,7 @@ export const clusterDefaults: ClusterOptions = {
   refreshMs: 300_000,
   retryMs: 5000,
   maxTries: 3,
+  maxAskMs: 8000,
 };
 
 export function startTestUds(...clusters: Partial<ClusterOptions>[]): TestUds {
@@ -52,6 +55,7 @@ export function startTestUds(...clusters: Partial<ClusterOptions>[]): TestUds {
     addresses: new Map(),
     instead: new Map(),
     asked: [],
+    onAsked: nothing,
     settle: async () => {
       for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve));
     },
@@ -71,6 +75,7 @@ export function startTestUds(...clusters: Partial<ClusterOptions>[]): TestUds {
       fetch: async (service, target, headers) => {
         const resource = target.replace('/cucm-uds/', '');
         uds.asked.push(`${service.node.name} ${resource}`);
+        uds.onAsked();
         if (uds.silent.has(service.node.name)) throw new Error(`${service.node.name} is silent`);
         return uds.instead.get(resource) ?? answer(uds, service.node.name, resource, headers);
       },
