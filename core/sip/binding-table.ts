@@ -182,7 +182,7 @@ export class BindingTable {
 
   /** The edge says that the connection is gone: what was registered over it cannot be reached. */
   dropFlow(flow: FlowRef): void {
-    for (const binding of [...this.ofFlow(flow)]) {
+    for (const binding of this.ofFlow(flow)) {
       const slot = this.#byId.get(binding.id);
       if (slot === undefined) continue;
       this.#unbind(slot);
@@ -219,7 +219,7 @@ export class BindingTable {
 
   #expireSparse(second: number, nowMs: number): Binding[] {
     const expired: Binding[] = [];
-    for (const at of [...this.#due.keys()]) if (at <= second) this.#expireSecond(at, nowMs, expired);
+    for (const at of this.#due.keys()) if (at <= second) this.#expireSecond(at, nowMs, expired);
     this.#sweptSecond = second;
     return expired;
   }

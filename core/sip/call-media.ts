@@ -26,6 +26,9 @@ export interface Exchange {
   last: { readonly came: Buffer; readonly went: Buffer } | undefined;
 }
 
+/** The call ended while a message waited for its media. */
+const overWhileWaiting: MediaVerdict = { status: 481 };
+
 /** Messages of one call that may wait for the media session; a call has a handful under way. */
 const maxWaiting = 32;
 
@@ -36,7 +39,7 @@ export class CallMedia {
   #pending: { readonly from: MediaSide; readonly exchange: Exchange } | undefined;
   #isBusy = false;
   #isClosed = false;
-  readonly #waiting: (() => void)[] = [];
+  readonly #waiting: { readonly run: () => void; readonly next: MediaNext }[] = [];
 
   constructor(anchor: MediaAnchor, call: { callId: string; key: string }, edge: EdgeIdentity) {
     this.#open = () => anchor.open(call, edge);
@@ -85,13 +88,13 @@ export class CallMedia {
     );
   }
 
-  /** Gives the ports back; messages still waiting go nowhere. Idempotent. */
+  /** Gives the ports back; messages still waiting are refused. Idempotent. */
   close(reason: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#waiting.length = 0;
     this.#session?.close(reason);
     this.#session = undefined;
+    for (const { next } of this.#waiting.splice(0)) next(overWhileWaiting);
   }
 
   status(): object {
@@ -100,17 +103,17 @@ export class CallMedia {
 
   /** Runs `work` after what is under way; synchronously when nothing is. */
   #inTurn(next: MediaNext, work: (done: MediaNext) => void): void {
-    if (this.#isClosed) return next({ status: 481 });
+    if (this.#isClosed) return next(overWhileWaiting);
     if (this.#waiting.length >= maxWaiting) return next({ status: 503, retryAfterSeconds: 1 });
     const run = (): void => {
       this.#isBusy = true;
       work((refused) => {
         this.#isBusy = false;
         next(refused);
-        if (!this.#isBusy) this.#waiting.shift()?.();
+        if (!this.#isBusy) this.#waiting.shift()?.run();
       });
     };
-    if (this.#isBusy) this.#waiting.push(run);
+    if (this.#isBusy) this.#waiting.push({ run, next });
     else run();
   }
 
@@ -209,23 +212,25 @@ export class CallMedia {
     span: SdpSpan,
     done: MediaNext,
   ): void {
-    let handed: Promise<Buffer>;
+    void this.#handOver(what, from, message, span, done);
+  }
+
+  async #handOver(
+    what: 'offer' | 'answer',
+    from: MediaSide,
+    message: SipMessage,
+    span: SdpSpan,
+    done: MediaNext,
+  ): Promise<void> {
+    let refused: MediaVerdict | undefined;
     try {
       this.#session ??= this.#open();
-      handed = this.#session[what](from, sdpOf(message, span));
+      const sdp = await this.#session[what](from, sdpOf(message, span));
+      if (!this.#isClosed) put(message, span, sdp);
     } catch (error) {
-      return done(verdictOf(error));
+      refused = verdictOf(error);
     }
-    void handed.then(
-      (sdp) => {
-        if (this.#isClosed) return;
-        put(message, span, sdp);
-        done(undefined);
-      },
-      (error: unknown) => {
-        if (!this.#isClosed) done(verdictOf(error));
-      },
-    );
+    done(this.#isClosed ? overWhileWaiting : refused);
   }
 }
 

@@ -4,6 +4,7 @@
 import type {
   ClientFailure,
   ClientTransaction,
+  HeaderPair,
   ServerTransaction,
   SipRequest,
   SipResponse,
@@ -11,18 +12,19 @@ import type {
   TransactionLayer,
   TransactionUser,
 } from '../../sip/index.ts';
-import { makesDialog, pushRecordRoutes, pushVia, type HopSide } from '../../sip/hop/index.ts';
+import { makesDialog, type HopSide } from '../../sip/hop/index.ts';
 import { CallMedia, type Exchange, type MediaVerdict } from './call-media.ts';
 import { learnTag, type Dialog } from './dialog-table.ts';
 import type { EdgeIdentity } from './edge-identity.ts';
-import { answeredHere, routeFromClient, type FromClientContext } from './from-client.ts';
+import { answeredHere, flowHeader, routeFromClient, type FromClientContext } from './from-client.ts';
 import { routeFromInside, type FromInsideContext } from './from-inside.ts';
-import { byeTo } from './hang-up.ts';
+import { sendBye, sendOwnAck, type HangUpOptions } from './hang-up.ts';
+import { HopSender, type HopSenderOptions } from './hop-sender.ts';
 import { firstLegs, noteAnswer, noteRequest, silenceMsOf } from './leg-notes.ts';
 import type { MediaAnchor } from './media-anchor.ts';
-import type { SipNode } from './node-directory.ts';
 import type { Outgoing, Target } from './outgoing.ts';
-import { dropRegister, planRegister, settleRegister, type RegisterContext } from './register.ts';
+import { forwardRegister, type RegisterPassageOptions } from './register-passage.ts';
+import { isReadable, passBack, replyFailure, retryAfter } from './responses.ts';
 import { isRefusal, refuse, type CoreRefusal, type Refusal } from './verdict.ts';
 
 /** Where a message came in. */
@@ -30,17 +32,12 @@ export type Origin =
   | { readonly kind: 'edge'; readonly peer: EdgeIdentity }
   | { readonly kind: 'node'; readonly side: HopSide; readonly zone: string };
 
-export interface CoreProxyOptions extends FromClientContext, FromInsideContext {
+export interface CoreProxyOptions extends FromClientContext, FromInsideContext, HopSenderOptions {
   readonly media: MediaAnchor;
   readonly pathHeaders: boolean;
   readonly expiryGraceMs: number;
-  readonly setupTimeoutMs: number;
-  /** The connection to a node, opened when there is none. */
-  readonly connectionTo: (node: SipNode) => SipTransport;
-  /** The way out and straight back in, for route sets that pass core twice. */
-  readonly selfConnection: () => SipTransport;
   readonly count: (event: string, reason?: string) => void;
-  /** A refusal, and the connection and edge it was given to, for bans. */
+  /** A refusal, and the edge and flow token (or `inside`) it was given to, for bans. */
   readonly onRefused: (kind: CoreRefusal, source: string) => void;
 }
 
@@ -60,19 +57,27 @@ interface Passage {
 
 export class CoreProxy implements TransactionUser {
   readonly #options: CoreProxyOptions;
-  readonly #registering: RegisterContext;
+  readonly #sender: HopSender;
+  readonly #registering: RegisterPassageOptions;
+  readonly #hangingUp: HangUpOptions;
   readonly #origins = new Map<string, Origin>();
   readonly #ringing = new WeakMap<ServerTransaction, Passage>();
-  #layer: TransactionLayer | undefined;
 
   constructor(options: CoreProxyOptions) {
     this.#options = options;
-    this.#registering = { ...options, table: options.bindings };
+    this.#sender = new HopSender(options);
+    this.#hangingUp = { ...options, sender: this.#sender };
+    this.#registering = {
+      ...options,
+      sender: this.#sender,
+      table: options.bindings,
+      refuse: (server, refusal) => this.#refuse(server, refusal),
+    };
   }
 
   /** The layer that this proxy is the user of; set once. */
   useLayer(layer: TransactionLayer): void {
-    this.#layer = layer;
+    this.#sender.useLayer(layer);
   }
 
   enter(transport: SipTransport, origin: Origin): void {
@@ -88,9 +93,9 @@ export class CoreProxy implements TransactionUser {
     if (origin === undefined) return;
     const outgoing = this.#route(server.request.clone(), origin);
     if (outgoing === answeredHere) return void server.reply(200);
-    if (isRefusal(outgoing)) return this.#refuse(server, outgoing, origin);
-    if (outgoing.request.method === 'REGISTER') return this.#register(server, outgoing, 0);
-    this.#begin(server, outgoing, origin);
+    if (isRefusal(outgoing)) return this.#refuse(server, outgoing);
+    if (outgoing.request.method === 'REGISTER') return forwardRegister(server, outgoing, this.#registering);
+    this.#begin(server, outgoing);
   }
 
   onAck(ack: SipRequest, transport: SipTransport): void {
@@ -98,14 +103,14 @@ export class CoreProxy implements TransactionUser {
     if (origin === undefined) return;
     const outgoing = this.#route(ack, origin);
     if (outgoing === answeredHere) return;
-    if (isRefusal(outgoing)) return this.#note(outgoing, origin);
+    if (isRefusal(outgoing)) return this.#note(outgoing, ack, origin);
     const { dialog } = outgoing;
     if (dialog !== undefined) this.#options.dialogs.acknowledge(dialog, this.#options.nowMs());
-    if (dialog?.media === undefined) return this.#sendAck(outgoing);
+    if (dialog?.media === undefined) return this.#sender.sendAck(outgoing);
     const exchange = CallMedia.exchange('ACK', outgoing.from);
     dialog.media.fromRequest(ack, exchange, (refused) => {
       // The ACK goes in any case: without it the callee would retransmit its 2xx and give up.
-      this.#sendAck(outgoing);
+      this.#sender.sendAck(outgoing);
       if (refused !== undefined) this.hangUp(dialog, 'Unusable Answer');
     });
   }
@@ -113,17 +118,21 @@ export class CoreProxy implements TransactionUser {
   onCancel(invite: ServerTransaction, cancel: SipRequest): void {
     const passage = this.#ringing.get(invite);
     if (passage === undefined) return;
-    passage.isCancelled = true;
     const reasons = cancel.headers.getAll('Reason').map((value) => ['Reason', value] as const);
-    if (passage.client === undefined) invite.reply(487);
-    else passage.client.cancel(reasons);
+    this.#cancel(passage, reasons);
   }
 
-  /** Ends a call from here: BYE to both ends as far as they are known. */
+  #cancel(passage: Passage, reasons: readonly HeaderPair[]): void {
+    passage.isCancelled = true;
+    passage.client?.cancel(reasons); // not sent yet: #tryNext answers 487 when its turn comes
+  }
+
+  /** Ends a call from here: CANCEL while it rings, BYE to both ends as far as they are known. */
   hangUp(dialog: Dialog, reason: string): void {
     if (dialog.state === 'ended') return;
     this.#options.count('hung-up');
-    for (const end of ['caller', 'callee'] as const) this.#sendBye(dialog, end, reason);
+    dialog.cancel?.();
+    for (const end of ['caller', 'callee'] as const) sendBye(dialog, end, reason, this.#hangingUp);
     this.#options.dialogs.end(dialog, reason, this.#options.nowMs());
   }
 
@@ -132,59 +141,14 @@ export class CoreProxy implements TransactionUser {
     return routeFromInside(request, origin.side, origin.zone, this.#options);
   }
 
-  // --- REGISTER -----------------------------------------------------------------------------------------------------
-
-  /** Sends to the `at`-th target; the contact rewriting depends on it, so each attempt starts from the original. */
-  #register(server: ServerTransaction, outgoing: Outgoing, at: number): void {
-    const target = outgoing.targets[at];
-    if (target?.kind !== 'node') return void server.reply(503, undefined, retryAfter(5));
-    const { bindings, nowMs, directory } = this.#options;
-    const isLast = at + 1 >= outgoing.targets.length;
-    const request = isLast ? outgoing.request : outgoing.request.clone();
-    const plan = planRegister(request, outgoing.owner.flow, target.node, this.#registering);
-    if (isRefusal(plan)) return this.#refuse(server, plan, { kind: 'edge', peer: outgoing.edge });
-    this.#writeHop(request, outgoing, target, this.#options.hop.randomUuid(), false);
-    let isOver = false;
-    const tryNext = (): void => this.#register(server, { ...outgoing, request: outgoing.request }, at + 1);
-    this.#send(request, target, {
-      onResponse: (response) => {
-        if (response.status < 200) return this.#passBack(server, response);
-        directory.answered(target.node);
-        if (!isOver) {
-          isOver = true;
-          if (response.isSuccess) this.#settle(plan, response, nowMs());
-          else dropRegister(plan, bindings);
-        }
-        if (response.status === 503 && !isLast) return tryNext();
-        this.#passBack(server, response);
-      },
-      onFailure: (failure) => {
-        if (!isOver) dropRegister(plan, bindings);
-        isOver = true;
-        this.#failed(target, failure);
-        if (isLast) this.#replyFailure(server, failure);
-        else tryNext();
-      },
-    });
-  }
-
-  #settle(plan: Parameters<typeof settleRegister>[0], response: SipResponse, nowMs: number): void {
-    try {
-      settleRegister(plan, response, this.#registering, nowMs);
-    } catch {
-      this.#options.count('response-unreadable'); // malformed Contact in the registrar's answer: nothing is granted
-      dropRegister(plan, this.#options.bindings);
-    }
-  }
-
-  // --- everything else ------------------------------------------------------------------------------------------------
-
-  #begin(server: ServerTransaction, outgoing: Outgoing, origin: Origin): void {
+  #begin(server: ServerTransaction, outgoing: Outgoing): void {
     const { request } = outgoing;
     const isFirst = makesDialog(request.method) && request.to.tag === undefined;
-    const proxyCallId = this.#options.hop.randomUuid();
+    const proxyCallId = this.#sender.newCallId();
     const dialog = isFirst ? this.#openDialog(outgoing, proxyCallId) : outgoing.dialog;
-    if (dialog !== undefined && isRefusal(dialog)) return this.#refuse(server, dialog, origin);
+    if (dialog !== undefined && isRefusal(dialog)) return this.#refuse(server, dialog);
+    const isTooLate = dialog?.state === 'ended' && carriesMedia(request.method);
+    if (isTooLate) return this.#refuse(server, refuse(481, 'dialog-mismatch'));
     if (dialog !== undefined && !isFirst) noteRequest(dialog, request, isFromCaller(dialog, outgoing));
     const media = dialog?.media;
     const exchange = media === undefined ? undefined : CallMedia.exchange(request.method, outgoing.from);
@@ -200,6 +164,7 @@ export class CoreProxy implements TransactionUser {
       isCancelled: false,
     };
     if (request.method === 'INVITE') this.#ringing.set(server, passage);
+    if (isFirst && dialog !== undefined) dialog.cancel = () => this.#cancel(passage, []);
     if (media === undefined || exchange === undefined || !carriesMedia(request.method))
       return this.#tryNext(passage);
     media.fromRequest(request, exchange, (refused) => {
@@ -251,8 +216,8 @@ export class CoreProxy implements TransactionUser {
     if (target === undefined) return this.#giveUp(passage, 503);
     const isLast = passage.nextTarget >= outgoing.targets.length;
     const request = isLast ? outgoing.request : outgoing.request.clone();
-    this.#writeHop(request, outgoing, target, proxyCallId, isFirst);
-    passage.client = this.#send(request, target, {
+    this.#sender.writeHop(request, outgoing, target, proxyCallId, isFirst);
+    passage.client = this.#sender.send(request, target, {
       onResponse: (response) => this.#onResponse(passage, target, response),
       onFailure: (failure) => this.#onFailure(passage, target, failure),
     });
@@ -260,12 +225,15 @@ export class CoreProxy implements TransactionUser {
 
   #onResponse(passage: Passage, target: Target, response: SipResponse): void {
     if (response.status === 100) return;
+    if (!isReadable(response)) return this.#unreadable(passage, response);
     if (target.kind === 'node' && response.status >= 200) this.#options.directory.answered(target.node);
     const hasMore = passage.nextTarget < passage.outgoing.targets.length;
     if (response.status === 503 && hasMore && !passage.isCancelled) return this.#tryNext(passage);
     if (response.status === 430 && target.kind === 'edge') return this.#flowGone(passage);
     if (target.kind === 'edge') this.#restoreRecordRoute(passage, response);
     const { dialog, exchange } = passage;
+    if (dialog?.state === 'ended' && passage.isFirst && response.isSuccess)
+      return this.#tooLate(passage, dialog, response);
     const tag = response.to.tag;
     if (dialog !== undefined && passage.isFirst && tag !== undefined && response.status < 300)
       learnTag(dialog, tag);
@@ -280,7 +248,7 @@ export class CoreProxy implements TransactionUser {
 
   #deliver(passage: Passage, response: SipResponse): void {
     this.#noteOutcome(passage, response);
-    this.#passBack(passage.server, response);
+    passBack(passage.server, response, this.#options.count);
   }
 
   /** What a final response means for the dialog. */
@@ -312,11 +280,37 @@ export class CoreProxy implements TransactionUser {
     const { dialog, exchange, server } = passage;
     if (exchange !== undefined) dialog?.media?.failed(exchange);
     this.#endFirst(passage, 'no answer');
-    if (passage.outgoing.request.method === 'BYE' && dialog !== undefined) {
-      this.#options.dialogs.end(dialog, 'hung up', this.#options.nowMs());
-    }
-    if (status === 408) server.reply(408);
-    else server.reply(503, undefined, retryAfter(5));
+    this.#endAfterBye(passage);
+    replyFailure(server, status === 408 ? 'timeout' : 'transport');
+  }
+
+  #endAfterBye({ outgoing, dialog }: Passage): void {
+    if (outgoing.request.method !== 'BYE' || dialog === undefined) return;
+    this.#options.dialogs.end(dialog, 'hung up', this.#options.nowMs());
+  }
+
+  /** A response that cannot be read in full: a final one fails the request, others are dropped. */
+  #unreadable(passage: Passage, response: SipResponse): void {
+    this.#options.count('response-unreadable');
+    if (response.status < 200) return;
+    const { exchange, dialog, server } = passage;
+    if (exchange !== undefined) dialog?.media?.failed(exchange);
+    this.#endFirst(passage, 'unreadable answer');
+    this.#endAfterBye(passage);
+    server.reply(502);
+  }
+
+  /** A callee answered a call that has been given up: it is acknowledged and hung up. */
+  #tooLate({ server }: Passage, dialog: Dialog, response: SipResponse): void {
+    this.#dismiss(dialog, response, 'Too Late');
+    server.reply(487);
+  }
+
+  #dismiss(dialog: Dialog, response: SipResponse, reason: string): void {
+    if (dialog.kind !== 'call') return;
+    noteAnswer(dialog, response);
+    sendOwnAck(dialog, this.#hangingUp);
+    sendBye(dialog, 'callee', reason, this.#hangingUp);
   }
 
   #endFirst({ isFirst, dialog }: Passage, reason: string): void {
@@ -330,6 +324,7 @@ export class CoreProxy implements TransactionUser {
     const { exchange, dialog, server } = passage;
     if (exchange !== undefined) dialog?.media?.failed(exchange);
     this.#endFirst(passage, 'client gone');
+    this.#endAfterBye(passage);
     server.reply(480);
   }
 
@@ -357,65 +352,9 @@ export class CoreProxy implements TransactionUser {
       this.#deliver(passage, response);
       return this.hangUp(dialog, 'Unusable Answer');
     }
-    noteAnswer(dialog, response);
-    this.#sendOwnAck(dialog);
-    this.#sendBye(dialog, 'callee', 'Unusable Answer');
+    this.#dismiss(dialog, response, 'Unusable Answer');
     this.#options.dialogs.end(dialog, 'unusable answer', this.#options.nowMs());
     server.reply(refused.status, refused.reason);
-  }
-
-  // --- hop ------------------------------------------------------------------------------------------------------------
-
-  #writeHop(
-    request: SipRequest,
-    outgoing: Outgoing,
-    target: Target,
-    proxyCallId: string,
-    records: boolean,
-  ): void {
-    const { hop } = this.#options;
-    const side = this.#sideTowards(target);
-    if (records) {
-      const binding = outgoing.owner.bindingId === '' ? undefined : outgoing.owner.bindingId;
-      pushRecordRoutes(request.headers, proxyCallId, outgoing.cameFrom, side, binding);
-    }
-    pushVia(request.headers, {
-      transport: side.transport === 'tcp' ? 'TCP' : 'TLS',
-      host: side.host,
-      port: side.port,
-      egressZone: zoneOf(target),
-      branch: hop.branches.next(outgoing.loopHash),
-      proxyCallId,
-    });
-  }
-
-  #sideTowards(target: Target): HopSide {
-    const { hop } = this.#options;
-    if (target.kind === 'edge') return hop.edgeSide;
-    return hop.inside[target.kind === 'node' ? target.node.transport : 'tcp'];
-  }
-
-  #transportTo(target: Target): SipTransport {
-    if (target.kind === 'edge') return target.link.transport;
-    return target.kind === 'node' ? this.#options.connectionTo(target.node) : this.#options.selfConnection();
-  }
-
-  #send(
-    request: SipRequest,
-    target: Target,
-    handlers: Parameters<TransactionLayer['request']>[2],
-  ): ClientTransaction {
-    if (this.#layer === undefined) throw new Error('proxy without its transaction layer');
-    return this.#layer.request(request, this.#transportTo(target), handlers, {
-      timerCMs: this.#options.setupTimeoutMs,
-    });
-  }
-
-  #sendAck(outgoing: Outgoing): void {
-    const [target] = outgoing.targets;
-    if (target === undefined) return;
-    this.#writeHop(outgoing.request, outgoing, target, this.#options.hop.randomUuid(), false);
-    this.#transportTo(target).send(outgoing.request.print());
   }
 
   /** Only its own route set may come back from a client: what it echoes otherwise is put right (T-060). */
@@ -431,75 +370,22 @@ export class CoreProxy implements TransactionUser {
     response.headers.setAll('Record-Route', sent);
   }
 
-  #passBack(server: ServerTransaction, response: SipResponse): void {
-    if (response.status === 100) return;
-    response.headers.removeFirst('Via');
-    if (response.headers.has('Via')) server.respond(response);
-    else this.#options.count('response-dropped', 'no-via');
-  }
-
   #failed(target: Target, failure: ClientFailure): void {
     this.#options.count('request-failed', failure);
     if (target.kind === 'node') this.#options.directory.failed(target.node, this.#options.nowMs());
   }
 
-  #replyFailure(server: ServerTransaction, failure: ClientFailure): void {
-    if (failure === 'timeout') server.reply(408);
-    else server.reply(503, undefined, retryAfter(5));
-  }
-
-  // --- hanging up ------------------------------------------------------------------------------------------------------
-
-  #sendBye(dialog: Dialog, end: 'caller' | 'callee', reason: string): void {
-    const target = this.#targetOfEnd(dialog, end);
-    if (target === undefined) return;
-    const bye = byeTo(dialog, end, this.#ownVia(target), reason);
-    if (bye !== undefined)
-      this.#send(bye, target, { onResponse: () => undefined, onFailure: () => undefined });
-  }
-
-  /** ACK of a 2xx whose call core ends at once: the BYE's way with the INVITE's number. */
-  #sendOwnAck(dialog: Dialog): void {
-    const target = this.#targetOfEnd(dialog, 'callee');
-    if (target === undefined) return;
-    const bye = byeTo(dialog, 'callee', this.#ownVia(target), 'Unusable Answer');
-    dialog.legs.caller.cseq -= 1;
-    if (bye === undefined) return;
-    const bytes = bye.print().toString('latin1');
-    const ack = bytes.replace(/^BYE /, 'ACK ').replace(/^CSeq: .*$/m, `CSeq: ${dialog.legs.caller.cseq} ACK`);
-    this.#transportTo(target).send(Buffer.from(ack, 'latin1'));
-  }
-
-  #targetOfEnd(dialog: Dialog, end: 'caller' | 'callee'): Target | undefined {
-    const { linkTo, directory } = this.#options;
-    const isToClient = (end === 'caller') === dialog.isClientCaller;
-    if (isToClient) {
-      const link = linkTo(dialog.flow.edge);
-      return link && { kind: 'edge', link };
-    }
-    const node = directory.byZone(dialog.nodeZone);
-    return node && { kind: 'node', node };
-  }
-
-  #ownVia(target: Target): string {
-    const { hop } = this.#options;
-    const side = this.#sideTowards(target);
-    const transport = side.transport.toUpperCase();
-    const branch = hop.branches.next('00000000');
-    return `SIP/2.0/${transport} ${side.host}:${side.port};egress-zone=${zoneOf(target)};branch=${branch};proxy-call-id=${hop.randomUuid()};rport`;
-  }
-
-  // --- refusals --------------------------------------------------------------------------------------------------------
-
-  #refuse(server: ServerTransaction, refusal: Refusal, origin: Origin): void {
-    this.#note(refusal, origin);
+  #refuse(server: ServerTransaction, refusal: Refusal): void {
+    this.#note(refusal, server.request, this.#origins.get(server.transport.id));
     const { status, reason, retryAfterSeconds } = refusal;
     server.reply(status, reason, retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds));
   }
 
-  #note({ refusal }: Refusal, origin: Origin): void {
+  #note({ refusal }: Refusal, request: SipRequest, origin: Origin | undefined): void {
     this.#options.count('refused', refusal);
-    this.#options.onRefused(refusal, origin.kind === 'edge' ? origin.peer.name : 'inside');
+    const source =
+      origin?.kind === 'edge' ? `${origin.peer.name} ${request.headers.get(flowHeader) ?? ''}` : 'inside';
+    this.#options.onRefused(refusal, source);
   }
 }
 
@@ -510,13 +396,4 @@ function isFromCaller(dialog: Dialog, outgoing: Outgoing): boolean {
 /** Methods whose messages may carry an offer or an answer (RFC 3261 §13, RFC 3262, RFC 3311). */
 function carriesMedia(method: string): boolean {
   return method === 'INVITE' || method === 'UPDATE' || method === 'PRACK';
-}
-
-function zoneOf(target: Target): string {
-  if (target.kind === 'edge') return target.link.peer.zone;
-  return target.kind === 'node' ? target.node.zone : 'CEself';
-}
-
-function retryAfter(seconds: number): { headers: [string, string][] } {
-  return { headers: [['Retry-After', String(seconds)]] };
 }

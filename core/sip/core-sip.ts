@@ -2,10 +2,11 @@
 // RFC 3261 §16, RFC 3327, RFC 5626. Trust: edges and nodes as pinned and discovered; clients behind the edges by what
 // registrars granted them. Memory: `maxRegistrations`, `maxDialogs`, `maxTransactions` and one message per connection.
 import type { TLSSocket } from 'node:tls';
-import { BranchMaker, stampArrival } from '../../sip/hop/index.ts';
+import { BranchMaker, stampArrival, type Arrival } from '../../sip/hop/index.ts';
 import {
   RFC_TIMINGS,
   SipConnection,
+  SipParseError,
   TransactionLayer,
   type Clock,
   type KeepaliveOptions,
@@ -22,7 +23,7 @@ import { DialogTable, type Dialog } from './dialog-table.ts';
 import type { EdgeIdentity } from './edge-identity.ts';
 import type { CoreHop } from './hop-identity.ts';
 import type { MediaAnchor } from './media-anchor.ts';
-import { NodeConnections, type InsideTls, type PeerAddress } from './node-connections.ts';
+import { NodeConnections, type InsideTls } from './node-connections.ts';
 import { NodeDirectory, type SipNode } from './node-directory.ts';
 import type { EdgeLink } from './outgoing.ts';
 import type { CoreRefusal } from './verdict.ts';
@@ -164,8 +165,7 @@ export class CoreSip {
       },
       {
         onMessage: (message) => {
-          if (message.kind === 'request') stampArrival(message.headers, from);
-          this.#layer.receive(message, connection);
+          this.#receive(message, connection, from);
         },
         onClose: (reason) => this.#linkClosed(peer, connection, reason),
       },
@@ -249,7 +249,8 @@ export class CoreSip {
       count: options.count,
       log: options.log,
       onOpen: (transport, origin) => this.#proxy.enter(transport, origin),
-      onMessage: (message, transport, from) => this.#fromNode(message, transport, from),
+      onMessage: (message, transport, { address, port, zone }) =>
+        this.#receive(message, transport, { address, port, ingressZone: zone, ingressZoneId: undefined }),
       onClose: (transport) => this.#transportClosed(transport),
     });
   }
@@ -272,12 +273,15 @@ export class CoreSip {
     );
   }
 
-  #fromNode(message: SipRequest | SipResponse, transport: SipTransport, from: PeerAddress): void {
-    if (message.kind === 'request') {
-      const { address, port, zone } = from;
-      stampArrival(message.headers, { address, port, ingressZone: zone, ingressZoneId: undefined });
+  /** Whatever a message makes a parser say on the way ends with that message. */
+  #receive(message: SipRequest | SipResponse, transport: SipTransport, from: Arrival): void {
+    try {
+      if (message.kind === 'request') stampArrival(message.headers, from);
+      this.#layer.receive(message, transport);
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error;
+      this.#options.count('message-unreadable');
     }
-    this.#layer.receive(message, transport);
   }
 
   #findTransport(scope: string): SipTransport | undefined {

@@ -31,6 +31,8 @@ export interface Dialog {
   /** How long it may be silent once it is established. */
   silenceMs: number;
   media: CallMedia | undefined;
+  /** Takes the request back that would have made it, while it rings. */
+  cancel: (() => void) | undefined;
 }
 
 /** One end of a dialog as core saw it. */
@@ -65,7 +67,10 @@ export interface DialogLimits {
 export type DialogRefusal = 'user-call-limit' | 'dialog-table-full';
 
 /** Everything known when a dialog-forming request is sent on. */
-export type DialogStart = Omit<Dialog, 'calleeTags' | 'state' | 'deadlineMs' | 'silenceMs' | 'media'>;
+export type DialogStart = Omit<
+  Dialog,
+  'calleeTags' | 'state' | 'deadlineMs' | 'silenceMs' | 'media' | 'cancel'
+>;
 
 interface Held {
   calls: number;
@@ -108,6 +113,7 @@ export class DialogTable {
       deadlineMs: nowMs + setupTimeoutMs,
       silenceMs: maxSilenceMs,
       media: undefined,
+      cancel: undefined,
     };
     this.#dialogs.set(start.proxyCallId, dialog);
     this.#count(start, 1);
@@ -118,6 +124,7 @@ export class DialogTable {
   accept(dialog: Dialog, silenceMs: number | undefined, nowMs: number): void {
     if (dialog.state === 'ended') return;
     if (silenceMs !== undefined) dialog.silenceMs = Math.min(silenceMs, this.#limits.maxSilenceMs);
+    dialog.cancel = undefined;
     if (dialog.state === 'confirmed') return this.touch(dialog, nowMs);
     dialog.state = dialog.kind === 'call' ? 'accepted' : 'confirmed';
     dialog.deadlineMs =
@@ -143,6 +150,7 @@ export class DialogTable {
     dialog.deadlineMs = nowMs + this.#limits.lingerMs;
     dialog.media?.close(reason);
     dialog.media = undefined;
+    dialog.cancel = undefined;
     this.#count(dialog, -1);
   }
 

@@ -22,7 +22,7 @@ import type { Outgoing, Owner, Target } from './outgoing.ts';
 import { isRefusal, refuse, type Refusal } from './verdict.ts';
 
 /** The header in which edge names the connection; taken off here. */
-const flowHeader = 'X-Viaduct-Flow';
+export const flowHeader = 'X-Viaduct-Flow';
 const maxTokenLength = 64;
 
 export interface FromClientContext {
@@ -165,8 +165,8 @@ function targetsOf(
     );
   }
   // A call whose core has restarted has lost its media: better told than silent.
-  const isLostCall = dialog === undefined && request.to.tag !== undefined && request.method === 'INVITE';
-  if (isLostCall) return refuse(481, 'dialog-mismatch');
+  const isOfCall = request.method === 'INVITE' || request.method === 'UPDATE' || request.method === 'PRACK';
+  if (dialog === undefined && request.to.tag !== undefined && isOfCall) return refuse(481, 'dialog-mismatch');
   const { uri } = request;
   if (uri.kind === 'sip')
     return nodesFor(

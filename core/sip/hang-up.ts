@@ -1,35 +1,85 @@
-// The BYE that core sends by itself when a call can no longer work: media lost for good, an answer that cannot be used,
-// a call never acknowledged. RFC 3261 §15.1.1: as the other end would have sent it, inside the same dialog.
+// What core says by itself when a call can no longer work: media lost for good, an answer that cannot be used, a call
+// never acknowledged. RFC 3261 §13.2.2.4, §15.1.1: ACK and BYE as the other end would have sent them.
 import { createRequest, parseNameAddr, type HeaderPair, type SipRequest } from '../../sip/index.ts';
 import type { Dialog } from './dialog-table.ts';
 import { flowRoute } from './from-inside.ts';
+import type { HopSender } from './hop-sender.ts';
+import type { NodeDirectory } from './node-directory.ts';
+import type { EdgeLink, Target } from './outgoing.ts';
 
-/** The BYE towards one end, without Via on top; undefined when that end is not known well enough yet. */
-export function byeTo(
+export interface HangUpOptions {
+  readonly sender: HopSender;
+  readonly directory: NodeDirectory;
+  readonly linkTo: (edge: string) => EdgeLink | undefined;
+}
+
+const unheard = { onResponse: () => undefined, onFailure: () => undefined };
+
+/** Sends BYE to one end, as far as that end is known. */
+export function sendBye(
+  dialog: Dialog,
+  end: 'caller' | 'callee',
+  reason: string,
+  options: HangUpOptions,
+): void {
+  const target = targetOf(dialog, end, options);
+  if (target === undefined) return;
+  const via = options.sender.ownVia(target);
+  const headers: HeaderPair[] = [['Reason', `SIP;cause=500;text="${reason}"`]];
+  const bye = inDialog('BYE', dialog, end, via, headers);
+  if (bye !== undefined) options.sender.send(bye, target, unheard);
+}
+
+/** Acknowledges a callee's 2xx that the caller will never see. */
+export function sendOwnAck(dialog: Dialog, options: HangUpOptions): void {
+  const target = targetOf(dialog, 'callee', options);
+  if (target === undefined) return;
+  const ack = inDialog('ACK', dialog, 'callee', options.sender.ownVia(target), []);
+  if (ack !== undefined) options.sender.transportTo(target).send(ack.print());
+}
+
+/** A request to one end; undefined when that end is not known well enough yet. An ACK keeps the INVITE's number. */
+function inDialog(
+  method: 'ACK' | 'BYE',
   dialog: Dialog,
   end: 'caller' | 'callee',
   via: string,
-  reason: string,
+  extra: readonly HeaderPair[],
 ): SipRequest | undefined {
   const { caller, callee } = dialog.legs;
   const [to, from] = end === 'caller' ? [caller, callee] : [callee, caller];
-  if (to.target === undefined || tagOf(to.address) === undefined || tagOf(from.address) === undefined)
+  if (to.target === undefined || tagOf(to.address) === undefined || tagOf(from.address) === undefined) {
     return undefined;
-  from.cseq += 1;
-  const isToClient = (end === 'caller') === dialog.isClientCaller;
-  const routes = isToClient ? [flowRoute(dialog.flow)] : to.routes;
-  const headers: HeaderPair[] = routes.map((route) => ['Route', route] as const);
-  headers.push(['Reason', `SIP;cause=500;text="${reason}"`]);
+  }
+  if (method === 'BYE') from.cseq += 1;
+  const routes = isClientEnd(dialog, end) ? [flowRoute(dialog.flow)] : to.routes;
   return createRequest({
-    method: 'BYE',
+    method,
     uri: to.target,
     via,
     from: from.address,
     to: to.address,
     callId: dialog.callId,
     cseq: from.cseq,
-    headers,
+    headers: [...routes.map((route) => ['Route', route] as const), ...extra],
   });
+}
+
+function targetOf(
+  dialog: Dialog,
+  end: 'caller' | 'callee',
+  { directory, linkTo }: HangUpOptions,
+): Target | undefined {
+  if (isClientEnd(dialog, end)) {
+    const link = linkTo(dialog.flow.edge);
+    return link && { kind: 'edge', link };
+  }
+  const node = directory.byZone(dialog.nodeZone);
+  return node && { kind: 'node', node };
+}
+
+function isClientEnd(dialog: Dialog, end: 'caller' | 'callee'): boolean {
+  return (end === 'caller') === dialog.isClientCaller;
 }
 
 function tagOf(address: string): string | undefined {

@@ -12,7 +12,6 @@ import {
 import { duplexPair } from 'node:stream';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import type { Duplex } from 'node:stream';
-import type { HopSide } from '../../sip/hop/index.ts';
 import {
   SipConnection,
   type Clock,

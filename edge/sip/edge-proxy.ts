@@ -141,7 +141,7 @@ export class EdgeProxy implements TransactionUser {
   #passBack(server: ServerTransaction, response: SipResponse, isFromClient: boolean): void {
     if (response.status === 100) return; // hop by hop (RFC 3261 §16.7 step 5)
     response.headers.removeFirst('Via');
-    if (!response.headers.has('Via')) return void this.#options.count('response-dropped', 'no-via');
+    if (!response.headers.has('Via')) return this.#options.count('response-dropped', 'no-via');
     if (isFromClient && stripPrivileged(response) > 0) this.#options.count('privileged-header-stripped');
     server.respond(response);
   }

@@ -9,6 +9,7 @@ import {
   createResponse,
   RFC_TIMINGS,
   SipConnection,
+  SipParseError,
   statelessTag,
   TransactionLayer,
   type Clock,
@@ -254,7 +255,17 @@ export class EdgeSip {
       const { address, port } = connection;
       stampArrival(message.headers, { address, port, ingressZone: clientZone, ingressZoneId: clientZoneId });
     }
-    this.#layer.receive(message, connection.transport);
+    this.#receive(message, connection.transport);
+  }
+
+  /** Whatever a message makes a parser say on the way ends with that message. */
+  #receive(message: SipRequest | SipResponse, transport: SipConnection): void {
+    try {
+      this.#layer.receive(message, transport);
+    } catch (error) {
+      if (!(error instanceof SipParseError)) throw error;
+      this.#options.count('message-unreadable');
+    }
   }
 
   #refuseBusy(request: SipRequest, connection: ClientConnection): void {
@@ -271,7 +282,7 @@ export class EdgeSip {
       const { address, port, peer } = arrival;
       stampArrival(message.headers, { address, port, ingressZone: peer.zone, ingressZoneId: peer.zoneId });
     }
-    this.#layer.receive(message, transport);
+    this.#receive(message, transport);
   }
 
   #linkClosed(link: CoreLink, reason: string): void {

@@ -126,19 +126,26 @@ function check(where: string, message: string, expected: readonly string[], capt
   const got = message.split('\r\n').filter((line) => !/^Content-Length:/i.test(line));
   while (got.at(-1) === '') got.pop();
   let at = 0;
-  let mayskip = false;
+  let maySkip = false;
   for (const line of expected) {
     if (line === '...') {
-      mayskip = true;
+      maySkip = true;
       continue;
     }
-    while (mayskip && at < got.length && !matches(line, got[at] ?? '', captures)) at += 1;
+    if (maySkip) at = nextMatch(line, got, at, captures);
     const found = got[at];
     if (found === undefined || !matches(line, found, captures)) fail(where, line, found, message);
-    mayskip = false;
+    maySkip = false;
     at += 1;
   }
-  if (!mayskip && at < got.length) fail(where, '(end)', got[at], message);
+  if (!maySkip && at < got.length) fail(where, '(end)', got[at], message);
+}
+
+/** Index of the first line from `at` that matches, or of the end. */
+function nextMatch(pattern: string, lines: readonly string[], from: number, captures: Captures): number {
+  let at = from;
+  while (at < lines.length && !matches(pattern, lines[at] ?? '', captures)) at += 1;
+  return at;
 }
 
 function fail(where: string, wanted: string, found: string | undefined, message: string): never {
