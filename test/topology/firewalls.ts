@@ -47,7 +47,9 @@ export function loadOuter(at: Namespace, ports: { wan: string; dmz: string }): v
   );
 }
 
-/** Inner firewall: only core, only outward, only its four planes. `fault` holds what a test breaks for a while. */
+/**
+ * Inner firewall: only core, only outward, only its four planes. Neighbours on the lan are not its business (a machine
+ * with br_netfilter shows them to it all the same). `fault` holds what a test breaks for a while. */
 export function loadInner(at: Namespace, ports: { dmz: string; lan: string }): void {
   load(
     at,
@@ -59,6 +61,7 @@ export function loadInner(at: Namespace, ports: { dmz: string; lan: string }): v
       chain fault { }
       chain through {
         type filter hook forward priority 0; policy drop;
+        iifname "${ports.lan}" oifname "${ports.lan}" accept
         jump fault
         iifname "${ports.dmz}" ct state established,related counter name replies accept
         iifname "${ports.dmz}" counter name inward drop
