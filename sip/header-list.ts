@@ -61,12 +61,14 @@ export class HeaderList {
 
   /** All values in order; comma-separated ones of list headers apart. Throws SipParseError on an empty list entry. */
   getAll(name: string): string[] {
-    const { key, isList } = headerName(name);
+    const { key, isList, mayBeEmpty } = headerName(name);
     const values: string[] = [];
     for (const line of this.#lines) {
       if (line.key !== key) continue;
-      if (isList) values.push(...splitValues(lineValue(line)));
-      else values.push(lineValue(line));
+      const value = lineValue(line);
+      if (value === '' && mayBeEmpty) continue;
+      if (isList) values.push(...splitValues(value));
+      else values.push(value);
     }
     return values;
   }

@@ -10,6 +10,8 @@ export interface HeaderName {
   /** One bit of a mask of headers seen, 0 when the header may repeat. */
   readonly onceBit: number;
   readonly isList: boolean;
+  /** Grammar `[value *(COMMA value)]`: a line without value is a list of none. */
+  readonly mayBeEmpty: boolean;
 }
 
 // Headers that RFC 3261 §20 (and the RFC that defines them) allow once. Order gives the bit.
@@ -58,6 +60,9 @@ const COMPACT: readonly (readonly [string, string])[] = [
   ['y', 'Identity'],
 ];
 
+// Only of these does RFC 3261 §25.1 allow an empty list.
+const MAY_BE_EMPTY = new Set(['Supported', 'Allow', 'Accept', 'Accept-Encoding', 'Accept-Language']);
+
 const KNOWN = new Map<string, HeaderName>();
 const PRINTED = new Map<string, string>();
 for (const [index, name] of ONCE.entries()) register(name, 1 << index, false);
@@ -70,7 +75,7 @@ for (const [letter, name] of COMPACT) {
 }
 
 function register(name: string, onceBit: number, isList: boolean): HeaderName {
-  const header = { key: name.toLowerCase(), onceBit, isList };
+  const header = { key: name.toLowerCase(), onceBit, isList, mayBeEmpty: MAY_BE_EMPTY.has(name) };
   KNOWN.set(name, header);
   KNOWN.set(header.key, header);
   PRINTED.set(header.key, name);
@@ -85,7 +90,7 @@ export function headerName(name: string): HeaderName {
 function uncommonName(name: string): HeaderName {
   if (!isToken(name)) throw new SipParseError('header-name', 'Malformed Header Name');
   const key = name.toLowerCase();
-  return KNOWN.get(key) ?? { key, onceBit: 0, isList: false };
+  return KNOWN.get(key) ?? { key, onceBit: 0, isList: false, mayBeEmpty: false };
 }
 
 /** The usual spelling of a canonical key, for lines we write ourselves. */

@@ -6,6 +6,9 @@ import { DEFAULT_LIMITS } from './parse.ts';
 import { MAX_STUN, SipStreamFramer } from './stream-framer.ts';
 import type { FrameEvent } from './stream-framer.ts';
 
+// The same cases in every run: a failure must not depend on who runs it.
+fc.configureGlobal({ seed: 3261 });
+
 const REGISTER =
   'REGISTER sip:h SIP/2.0\r\nVia: SIP/2.0/TLS a;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:a@h>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\n';
 const WITH_BODY = `${REGISTER}l: 12\r\n\r\n\r\n\r\nSIP/2.0 `;

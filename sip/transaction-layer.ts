@@ -63,7 +63,10 @@ export interface TransactionUser {
 
 /** What a sender may add to `request`. */
 export interface RequestOptions {
-  /** Proxy's Timer C for INVITE: longest silence while ringing; RFC 3261 §16.6 wants above 3 minutes. */
+  /**
+   * Proxy's Timer C for INVITE: longest silence while ringing; RFC 3261 §16.6 wants above 3 minutes. Without it an
+   * INVITE that got a provisional response waits for ever, as §17.1.1.2 has it: only for a user that hangs up itself.
+   */
   readonly timerCMs?: number;
 }
 

@@ -13,6 +13,9 @@ import type { TransactionAction, TransactionKind } from './transaction-machine.t
 import type { TimerName, TransactionInput } from './transaction-tables.ts';
 import type { SipTransport } from './transport.ts';
 
+// The same cases in every run: a failure must not depend on who runs it.
+fc.configureGlobal({ seed: 3261 });
+
 const INPUTS: readonly TransactionInput[] = [
   '1xx',
   '2xx',
@@ -156,12 +159,18 @@ describe('two layers on a bad wire', () => {
             asked++;
             server.reply(status);
           });
+          // The far user does not repeat a lost 2xx, as it should: Timer C ends the wait.
           const ends: string[] = [];
-          caller.request(request(method, 'x'), toCallee, {
-            onResponse: (response) => response.status >= 200 && ends.push(String(response.status)),
-            onFailure: (reason) => ends.push(reason),
-          });
-          run(110_000);
+          caller.request(
+            request(method, 'x'),
+            toCallee,
+            {
+              onResponse: (response) => response.status >= 200 && ends.push(String(response.status)),
+              onFailure: (reason) => ends.push(reason),
+            },
+            { timerCMs: 60_000 },
+          );
+          run(130_000);
           // A 2xx of an INVITE is the user's to repeat: a copy made by the wire passes as a further 2xx.
           expect(new Set(ends).size).toBe(1);
           if (method !== 'INVITE' || status !== 200) expect(ends).toHaveLength(1);
