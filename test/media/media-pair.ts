@@ -126,8 +126,8 @@ export class MediaPair {
       randomBytes: (bytes) => randomBytes(bytes),
       locateEdge: async () => this.dial,
       reportMedia: (_edge, status) => this.reports.push(`core ${status.state}`),
-      onInactive: (callId) => this.events.push(`inactive ${callId}`),
-      onLost: (callId) => this.events.push(`lost ${callId}`),
+      onInactive: ({ callId }) => this.events.push(`inactive ${callId}`),
+      onLost: ({ callId }) => this.events.push(`lost ${callId}`),
       count: (event, reason) => this.events.push(`core ${event} ${reason ?? ''}`.trim()),
       ...options.core,
     });
