@@ -29,16 +29,16 @@ export interface EdgeServicesOptions {
   readonly count: (event: string, reason?: string) => void;
 }
 
-export type EdgeServices = (call: Call, rest: string) => void;
+export type EdgeServices = (call: Call, rest: string) => Promise<void>;
 
 export function createEdgeServices(options: EdgeServicesOptions): EdgeServices {
-  return (call, rest) => {
+  return async (call, rest) => {
     const name = /^\/([a-z_]+)\/?$/.exec(rest)?.[1];
     if (name !== 'get_edge_sso' && name !== 'get_edge_config')
       return refuse(options, call, 404, 'service-unknown');
     if (call.exchange.request.method !== 'GET') return refuse(options, call, 405, 'method');
     if (name === 'get_edge_sso') return answerSso(options, call);
-    void answerConfig(options, call);
+    return answerConfig(options, call);
   };
 }
 
@@ -58,7 +58,6 @@ function answerSso(options: EdgeServicesOptions, call: Call): void {
   answerDocument(call.exchange, printSso({ ...offer, authorizeUri }), undefined);
 }
 
-/** Never rejects: sign-in answers values, and a fault here would be ours. */
 async function answerConfig(options: EdgeServicesOptions, call: Call): Promise<void> {
   const { request } = call.exchange;
   const lines = request.headers.all('authorization');

@@ -51,7 +51,7 @@ export function createGateway(options: GatewayOptions): Gateway {
         limits: options.limits,
         deadlines: options.deadlines,
         serverName,
-        onRequest: (exchange) => handle(options, exchange, peer),
+        onRequest: (exchange) => guard(options, exchange, peer),
         onRefused: (error) => refused(options, peer, error),
         onClose: () => connections.delete(connection),
       });
@@ -85,7 +85,18 @@ function refused(options: GatewayOptions, peer: PeerIdentity, error: HttpError):
 
 const ourFaults: ReadonlySet<number> = new Set([500, 502, 503, 504]);
 
-function handle(options: GatewayOptions, exchange: ServerExchange, peer: PeerIdentity): void {
+/** A fault of ours costs the request that met it, not the process and everybody's calls. */
+function guard(options: GatewayOptions, exchange: ServerExchange, peer: PeerIdentity): void {
+  const fail = (error: unknown): void => {
+    options.count('internal-fault');
+    const fields = { event: 'Internal Fault', peer: peer.name, error };
+    options.log.error(fields, 'a request met a fault in core; please report it with this line');
+    exchange.drop(new HttpError(500, 'internal', 'fault in core'));
+  };
+  handle(options, exchange, peer).catch(fail);
+}
+
+async function handle(options: GatewayOptions, exchange: ServerExchange, peer: PeerIdentity): Promise<void> {
   const trace = readTrace(exchange.request.headers);
   const record = new RequestRecord(exchange, trace, peer.name, options.log, options.now);
   exchange.onFinish = () => record.write();
@@ -105,8 +116,8 @@ function handle(options: GatewayOptions, exchange: ServerExchange, peer: PeerIde
     return answerUnknownDomain(exchange);
   }
   const call: Call = { exchange, peer, trace, domain: lane.domain, deployment, record };
-  if (lane.kind === 'domain') options.edgeServices(call, rest);
-  else options.proxyLane(call, lane, rest);
+  if (lane.kind === 'domain') await options.edgeServices(call, rest);
+  else await options.proxyLane(call, lane, rest);
 }
 
 function readLane(path: string): { lane: Lane; rest: string } | undefined {

@@ -31,12 +31,10 @@ export interface ProxyLaneOptions {
 type Target = Extract<Lane, { kind: 'proxy' }>;
 
 /** Handles one request; `rest` is the canonical path inside. */
-export type ProxyLane = (call: Call, lane: Target, rest: string) => void;
+export type ProxyLane = (call: Call, lane: Target, rest: string) => Promise<void>;
 
 export function createProxyLane(options: ProxyLaneOptions): ProxyLane {
-  return (call, lane, rest) => {
-    void handle(options, call, lane, rest);
-  };
+  return (call, lane, rest) => handle(options, call, lane, rest);
 }
 
 async function handle(options: ProxyLaneOptions, call: Call, lane: Target, rest: string): Promise<void> {

@@ -491,3 +491,16 @@ test('drain ends idle channels', async () => {
   expect(core.core.stats().channels).toBe(0);
   await core.close();
 });
+
+test('a fault of ours costs one request, is logged and counted', async () => {
+  const core = await openCore({
+    edgeOf: () => {
+      throw new Error('no such edge');
+    },
+  });
+  expect(await core.get(`/${domainLane}/get_edge_sso`)).toBe('');
+  expect(core.counted).toContain('internal-fault');
+  expect(core.logged).toContainEqual(expect.objectContaining({ event: 'Internal Fault' }));
+  expect(statusOf(await core.get(`/${domainLane}/get_edge_config`))).toBe(401);
+  await core.close();
+});

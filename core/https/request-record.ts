@@ -7,6 +7,7 @@ import type { Trace } from './trace.ts';
 export interface RequestLog {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
 }
 
 /** Collects what is known of a request until it is written, once. */

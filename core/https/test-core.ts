@@ -172,7 +172,7 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
     },
     resolve: async () => ['127.0.0.1'],
     clock,
-    log: { info: log, warn: log },
+    log: { info: log, warn: log, error: log },
     count,
     ...change,
   });

@@ -10,6 +10,12 @@ import type { CallControlNode, NodeService, Reach } from './node.ts';
 import type { SipPorts } from './sip-zones.ts';
 import type { UdsClient, UdsResult } from './uds-client.ts';
 
+/**
+ * Milliseconds after which no further node is asked. Clients give up after 10 to 15 s; a sign-in asks twice, and only
+ * the first question meets a silent cluster. Larger than one connect timeout, or a second node would never be tried.
+ */
+const maxAskMs = 8000;
+
 export interface StaticNode {
   readonly name: string;
   readonly kind: NodeKind;
@@ -33,8 +39,6 @@ export interface ClusterOptions {
   readonly retryMs: number;
   /** Nodes asked one after the other before a question counts as unanswerable. */
   readonly maxTries: number;
-  /** No further node is asked once this has passed; clients do not wait for ever either. */
-  readonly maxAskMs: number;
 }
 
 export interface ClusterSurroundings {
@@ -110,7 +114,7 @@ class DiscoveredCluster implements Cluster {
     preferred?: string,
   ): Promise<UdsResult<T>> {
     const causes: string[] = [];
-    const until = this.#around.clock.now() + this.options.maxAskMs;
+    const until = this.#around.clock.now() + maxAskMs;
     for (const node of this.#inOrder(preferred).slice(0, this.options.maxTries)) {
       const result = await this.#askNode(node, question);
       if (result.kind !== 'unreachable') return result;

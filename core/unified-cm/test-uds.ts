@@ -40,7 +40,6 @@ export const clusterDefaults: ClusterOptions = {
   refreshMs: 300_000,
   retryMs: 5000,
   maxTries: 3,
-  maxAskMs: 8000,
 };
 
 export function startTestUds(...clusters: Partial<ClusterOptions>[]): TestUds {

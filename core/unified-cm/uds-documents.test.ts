@@ -11,6 +11,11 @@ describe('documents as nodes send them', () => {
       </servers>`;
     expect(readServers(text)).toEqual(['ucm1.example.com', 'ucm2.example.com']);
   });
+  test('names that are none are left out', () => {
+    const names = ['a b', 'a/b', 'a.', '-a', 'a_b', 'ä', '10.0.0.1', '2001:db8::1', 'x'.repeat(254)];
+    const text = `<servers>${names.map((name) => `<server>${name}</server>`).join('')}</servers>`;
+    expect(readServers(text)).toEqual(['10.0.0.1', '2001:db8::1']);
+  });
   test('a list beyond any cluster is cut', () => {
     const names = Array.from({ length: 100 }, (_, i) => `<server>n${i}</server>`).join('');
     expect(readServers(`<servers>${names}</servers>`)).toHaveLength(64);

@@ -1,5 +1,6 @@
 // What Unified CM's user data services answer (UDS API, resources version, servers, clusterUser, user), as values.
 // Reads only what is used; every element may be missing, and a missing one is undefined, not an error.
+import { isIP } from 'node:net';
 import { childOf, childrenOf, parseXml, XmlError, type XmlElement } from './xml.ts';
 
 export interface ClusterUser {
@@ -14,11 +15,11 @@ export interface UserRecord {
   readonly homeCluster: boolean;
 }
 
-/** Node names from `<servers>`; folded, without repetition. */
+/** Node names from `<servers>`; folded, without repetition and without what is no host name or address. */
 export function readServers(text: string): string[] {
   const root = rootOf(text, 'servers');
   const names = childrenOf(root, 'server').map((server) => server.text.toLowerCase());
-  return [...new Set(names.filter((name) => name !== ''))].slice(0, maxServers);
+  return [...new Set(names.filter(isHost))].slice(0, maxServers);
 }
 
 /** Version of the cluster from `<versionInformation>`. */
@@ -45,6 +46,15 @@ export function readUser(text: string): UserRecord {
 export function readDevices(text: string): string[] {
   const devices = childrenOf(rootOf(text, 'devices'), 'device');
   return devices.map((device) => childOf(device, 'name')?.text ?? '').filter((name) => name !== '');
+}
+
+/** They end up in DNS questions, Host lines and log lines. */
+function isHost(name: string): boolean {
+  return (
+    isIP(name) !== 0 ||
+    (name.length <= 253 &&
+      /^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*$/.test(name))
+  );
 }
 
 /** More nodes than any cluster has (21 in the largest). */
