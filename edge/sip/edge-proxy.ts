@@ -91,7 +91,8 @@ export class EdgeProxy implements TransactionUser {
     }
     return routeFromCore(request, hop, (token) => {
       const found = clients.find(token);
-      return typeof found === 'string' ? found : found.transport;
+      if (typeof found === 'string') return found;
+      return found.transport.isOpen ? found.transport : 'gone';
     });
   }
 
@@ -128,7 +129,7 @@ export class EdgeProxy implements TransactionUser {
       onFailure: (failure: ClientFailure): void => {
         finish(undefined);
         this.#options.count('request-failed', failure);
-        this.#replyFailure(server, failure);
+        this.#replyFailure(server, failure, direction);
       },
     };
     const client = this.#layer.request(request, transport, handlers, {
@@ -146,8 +147,10 @@ export class EdgeProxy implements TransactionUser {
     server.respond(response);
   }
 
-  #replyFailure(server: ServerTransaction, failure: ClientFailure): void {
+  /** RFC 5626 §5.3.1: a flow that failed is 430, so that core stops using it. */
+  #replyFailure(server: ServerTransaction, failure: ClientFailure, direction: 'to-core' | 'to-client'): void {
     if (failure === 'timeout') server.reply(408);
+    else if (failure === 'transport' && direction === 'to-client') server.reply(430);
     else server.reply(503, undefined, { headers: [['Retry-After', '5']] });
   }
 

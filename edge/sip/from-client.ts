@@ -69,7 +69,8 @@ function isToUs(request: SipRequest, hop: EdgeHop): boolean {
  * Undefined when a `zone-id` is no number.
  */
 function takeRoutes(request: SipRequest, hop: EdgeHop): CoreWish | undefined {
-  popRoutePair(request.headers, (uri) => isEdgeHost(hop, uri.host));
+  if (popRoutePair(request.headers, (uri) => isEdgeHost(hop, uri.host)) === undefined)
+    dropOwnRoute(request, hop);
   const route = topRoute(request.headers);
   const uri = route === undefined ? undefined : routeUri(route);
   if (uri === undefined) return { zoneId: undefined, coreName: undefined };
@@ -79,6 +80,14 @@ function takeRoutes(request: SipRequest, hop: EdgeHop): CoreWish | undefined {
   const zone = findParam(uri.params, 'zone-id')?.value;
   if (zone === undefined) return { zoneId: undefined, coreName };
   return /^\d{1,9}$/.test(zone) ? { zoneId: Number(zone), coreName } : undefined;
+}
+
+/** A plain Route that names edge: how a phone that knows us as its outbound proxy says it. RFC 3261 §16.4: MUST be removed. */
+function dropOwnRoute(request: SipRequest, hop: EdgeHop): void {
+  const route = topRoute(request.headers);
+  const uri = route === undefined ? undefined : routeUri(route);
+  if (uri === undefined || !isEdgeHost(hop, uri.host)) return;
+  if (findParam(uri.params, 'directed') === undefined) request.headers.removeFirst('Route');
 }
 
 function writeHop(request: SipRequest, flow: ClientFlow, hop: EdgeHop, link: CoreLink, hash: string): void {

@@ -28,6 +28,7 @@ export class Actor {
     this.name = name;
     this.#stream = stream;
     stream.on('error', () => undefined);
+    stream.on('end', () => stream.destroy());
     stream.on('data', (chunk: Buffer) => this.#take(chunk));
     this.closed = new Promise((resolve) => {
       stream.once('close', () => {
