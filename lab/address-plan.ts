@@ -19,6 +19,7 @@ export const addressPlan = {
   insideDns: { address: '127.0.10.54', port: 10_053 },
   client: { address: '127.0.10.100' },
   deskPhone: { address: '127.0.10.200' },
+  stranger: { address: '127.0.10.66' },
 } as const;
 
 /** Every listener of the lab, in the order they open. */

@@ -33,13 +33,18 @@ async function tryPort({ address, port, transport }: LabPort): Promise<string | 
   });
 }
 
-/** Name and process id of the program that holds a port, e.g. `nginx (pid 812)`. */
+/** Most characters of a command line that are shown. */
+const shownCommand = 60;
+
+/** Command and process id of the program that holds a port, e.g. `nginx -g daemon off; (pid 812)`. */
 function findHolder(row: LabPort): string | undefined {
   try {
     const inodes = socketInodes(readFileSync(`/proc/net/${row.transport}`, 'latin1'), row);
     const pid = readdirSync('/proc').find((entry) => /^\d+$/.test(entry) && holdsAny(entry, inodes));
     if (pid === undefined) return undefined;
-    return `${readFileSync(`/proc/${pid}/comm`, 'latin1').trim()} (pid ${pid})`;
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim();
+    const shown = command.length > shownCommand ? `${command.slice(0, shownCommand)}…` : command;
+    return `${shown} (pid ${pid})`;
   } catch {
     return undefined;
   }

@@ -1,4 +1,6 @@
-import { existsSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { expect, test } from 'vitest';
 import { loadConfig } from '../config/index.ts';
 import { writeLabFiles } from './lab-files.ts';
@@ -12,4 +14,13 @@ test("the product's own loader accepts the files, and they can be removed", asyn
     files.remove();
   }
   expect(existsSync(files.folder)).toBe(false);
+});
+
+test('what a killed lab left behind is removed by the next, what a running one needs is not', async () => {
+  const left = path.join(tmpdir(), 'viaduct-lab-4194305-left');
+  mkdirSync(left);
+  const [first, second] = [await writeLabFiles(Date.now()), await writeLabFiles(Date.now())];
+  expect([existsSync(left), existsSync(first.folder)]).toEqual([false, true]);
+  first.remove();
+  second.remove();
 });

@@ -1,6 +1,6 @@
 // The files an operator would have: configuration of edge and core, zone files of the pair, certificates. Written
 // into a temporary folder and read back by the real loader, so that the newcomer's path is the operator's path.
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
@@ -21,9 +21,38 @@ export interface LabFiles {
   remove(): void;
 }
 
+/** A folder's name carries the process that made it: `viaduct-lab-812-x7Fa2k`. */
+const folderPrefix = 'viaduct-lab-';
+
+/** Removes the folders of labs that were killed outright and could not do it themselves. */
+function sweepLeftovers(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = new RegExp(`^${folderPrefix}(\\d+)-`).exec(name)?.[1];
+    if (pid !== undefined && !isRunning(Number(pid))) removeFolder(path.join(tmpdir(), name));
+  }
+}
+
+function isRunning(pid: number): boolean {
+  try {
+    return process.kill(pid, 0);
+  } catch (error) {
+    // Somebody else's process: it runs.
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
+  }
+}
+
+function removeFolder(folder: string): void {
+  try {
+    rmSync(folder, { recursive: true, force: true });
+  } catch {
+    // Another user's: not ours to remove.
+  }
+}
+
 /** Makes keys, certificates and configuration for one run. */
 export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
-  const folder = mkdtempSync(path.join(tmpdir(), 'viaduct-lab-'));
+  sweepLeftovers();
+  const folder = mkdtempSync(path.join(tmpdir(), `${folderPrefix}${process.pid}-`));
   const write = (name: string, text: string): string => {
     const file = path.join(folder, name);
     writeFileSync(file, text, { mode: 0o600 });
@@ -58,7 +87,7 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
     publicAuthority: publicAuthority.certificate,
     insideAuthority: insideAuthority.certificate,
     unifiedCm: nodeCertificate,
-    remove: () => rmSync(folder, { recursive: true, force: true }),
+    remove: () => removeFolder(folder),
   };
 }
 

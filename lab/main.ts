@@ -11,16 +11,13 @@ export interface LabRun {
 }
 
 /** Longest time of one step. */
-const stepTimeoutMs = 8_000;
+const stepTimeoutMs = 15_000;
 /** Last lines of a process's log that are shown when a step failed. */
 const shownLogLines = 8;
 
 /** Runs the lab. @returns the exit code: 0 when every step passed, or, staying up, when it was asked to stop. */
 export async function runLab({ once }: LabRun): Promise<number> {
-  const stop = Promise.withResolvers<'stopped'>();
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-    process.once(signal, () => stop.resolve('stopped'));
-  }
+  const stop = stopSignal();
   introduce();
   let lab: Lab;
   try {
@@ -32,8 +29,11 @@ export async function runLab({ once }: LabRun): Promise<number> {
     return 1;
   }
   try {
-    const result = await Promise.race([prove(lab), stop.promise]);
-    if (result === 'stopped') return 130;
+    const result = await Promise.race([prove(lab, stop), stop.promise]);
+    if (result === 'stopped') {
+      write('\nstopped before the proof was complete');
+      return 130;
+    }
     if (result.failed > 0) explain(lab);
     write(`\nproof: ${result.passed} passed, ${result.failed} failed`);
     if (once) return result.failed === 0 ? 0 : 1;
@@ -47,10 +47,27 @@ export async function runLab({ once }: LabRun): Promise<number> {
   }
 }
 
-async function prove(lab: Lab): Promise<ProofResult> {
+interface StopSignal {
+  readonly promise: Promise<'stopped'>;
+  readonly isStopped: () => boolean;
+}
+
+function stopSignal(): StopSignal {
+  const { promise, resolve } = Promise.withResolvers<'stopped'>();
+  let isStopped = false;
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.once(signal, () => {
+      isStopped = true;
+      resolve('stopped');
+    });
+  }
+  return { promise, isStopped: () => isStopped };
+}
+
+async function prove(lab: Lab, { isStopped }: StopSignal): Promise<ProofResult> {
   const road = createRoad(lab);
   try {
-    return await runProof(road.steps, { stepTimeoutMs, now: () => performance.now(), write });
+    return await runProof(road.steps, { stepTimeoutMs, now: () => performance.now(), write, isStopped });
   } finally {
     road.close();
   }

@@ -31,3 +31,21 @@ test('a step that never ends is given up', async () => {
   expect(await runProof([step], options)).toEqual({ passed: 0, failed: 1 });
   expect(lines[0]).toContain('waiting: nothing came within');
 });
+
+test('once stopped, no step begins and nothing more is said', async () => {
+  const lines: string[] = [];
+  let stopped = false;
+  const steps = [
+    {
+      title: 'first',
+      run: () => {
+        stopped = true;
+        return undefined;
+      },
+    },
+    { title: 'second', run: () => expect.unreachable() },
+  ];
+  const write = (line: string) => lines.push(line);
+  await runProof(steps, { stepTimeoutMs: 5_000, now: () => 0, write, isStopped: () => stopped });
+  expect(lines).toEqual([]);
+});

@@ -17,14 +17,19 @@ export interface ProofOptions {
   readonly stepTimeoutMs: number;
   readonly now: () => number;
   readonly write: (line: string) => void;
+  /** Asked before each step and line: true ends the proof where it is. */
+  readonly isStopped?: () => boolean;
 }
 
 /** Runs the steps in order and writes one line for each. */
 export async function runProof(steps: readonly ProofStep[], options: ProofOptions): Promise<ProofResult> {
+  const isStopped = options.isStopped ?? (() => false);
   let passed = 0;
   for (const [index, step] of steps.entries()) {
+    if (isStopped()) break;
     const startedAt = options.now();
     const problem = await attempt(step, options.stepTimeoutMs);
+    if (isStopped()) break;
     if (problem.ok) passed += 1;
     const took = `${Math.round(options.now() - startedAt)} ms`;
     const mark = problem.ok ? '✓' : '✗';

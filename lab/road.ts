@@ -1,7 +1,9 @@
 // The road the proof walks: what a client outside who knows only her own address does, step by step, and what a
 // colleague inside sees of it. State that one step brings and later ones need stands in one place, `Road`.
 import { randomBytes } from 'node:crypto';
+import { createSocket } from 'node:dgram';
 import { Resolver } from 'node:dns/promises';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { systemClock } from '../sip/index.ts';
 import { addressPlan } from './address-plan.ts';
@@ -69,6 +71,10 @@ export function createRoad(lab: Lab): { readonly steps: readonly ProofStep[]; cl
       run: () => callInside(road, bob.device),
     },
     { title: 'hold: both ends fall silent; resume: both are heard again', run: () => holdAndResume(road) },
+    {
+      title: "a stranger at the call's media port is neither heard nor answered",
+      run: () => sprayMedia(road),
+    },
     { title: 'the caller hangs up, the other side is told', run: () => hangUp(road, 'atAlice') },
     {
       title: 'inside calls outside: answered, tone heard at both ends',
@@ -313,13 +319,34 @@ async function holdAndResume(road: Road): Promise<string> {
   await Promise.all([atAlice.hold(), atBob.untilDirection('recvonly')]);
   const received = (): string =>
     [atAlice, atBob].map((call) => String(call.audio.stream.counts.received)).join(' and ');
-  // A moment for packets under way, then five frames' time in which none may come.
-  await delay(60);
-  const before = received();
-  await delay(100);
-  expectThat(received() === before, `audio went on during hold: ${before}, then ${received()} packets`);
+  // Packets may still be under way; silence is five frames' time in which none came.
+  for (let before = ''; before !== received();) {
+    before = received();
+    await delay(100);
+  }
   await Promise.all([atAlice.resume(), atBob.untilDirection('sendrecv')]);
   return hearBoth({ atAlice, atBob });
+}
+
+/** Someone who has found the port floods it with RTP of another tone, as an attacker who waits to be latched on. */
+async function sprayMedia(road: Road): Promise<string> {
+  const call = broughtBy(needs.call, road.call);
+  const { far } = call.atAlice.audio;
+  expectThat(far !== undefined, 'the call has no media port');
+  const stranger = createSocket('udp4');
+  try {
+    stranger.bind(0, addressPlan.stranger.address);
+    await once(stranger, 'listening');
+    let answers = 0;
+    stranger.on('message', () => (answers += 1));
+    const packet = Buffer.concat([Buffer.from('8000000100000000deadbeef', 'hex'), Buffer.alloc(160, 0x55)]);
+    for (let count = 0; count < 200; count += 1) stranger.send(packet, far.port, far.address);
+    const heard = await hearBoth(call);
+    expectThat(answers === 0, `${answers} packets of the call went to the stranger`);
+    return `200 packets sprayed, 0 came back; ${heard}`;
+  } finally {
+    stranger.close();
+  }
 }
 
 async function hangUp(road: Road, side: 'atAlice' | 'atBob'): Promise<string> {

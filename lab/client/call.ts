@@ -44,6 +44,7 @@ export class CallAudio {
   readonly #protects = new Map<string, PacketProtection['protect']>();
   #offered: readonly SdesKey[] = [];
   #version = 0;
+  #far: { readonly address: string; readonly port: number } | undefined;
   #direction: Direction = 'sendrecv';
   #receiveKey: SdesKey | undefined;
   #unprotect: PacketProtection['unprotect'] = noProtection.unprotect;
@@ -62,6 +63,11 @@ export class CallAudio {
   /** Suite in force towards this phone; undefined for plain RTP. */
   get suite(): string | undefined {
     return this.#receiveKey?.suite;
+  }
+
+  /** Where this phone sends its audio; undefined before the first answer. */
+  get far(): { readonly address: string; readonly port: number } | undefined {
+    return this.#far;
   }
 
   createOffer(direction: Direction): Buffer {
@@ -112,7 +118,8 @@ export class CallAudio {
       this.#receiveKey = receiveKey;
     }
     const protection = { protect: this.#protectWith(sendKey), unprotect: this.#unprotect };
-    this.stream.connect({ address: far.address, port: far.port, protection });
+    this.#far = { address: far.address, port: far.port };
+    this.stream.connect({ ...this.#far, protection });
     this.#direction = direction;
     this.stream.send(direction === 'sendrecv');
   }
