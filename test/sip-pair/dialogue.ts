@@ -43,6 +43,12 @@ export class Actor {
     this.#stream.write(Buffer.from(message, 'latin1'));
   }
 
+  /** A keepalive of RFC 5626 §4.4.1; its answer is received as '(pong)'. */
+  ping(): void {
+    this.#framer.pingSent();
+    this.#stream.write('\r\n\r\n');
+  }
+
   /** The next message; '(closed)' when there will be none. */
   receive(): Promise<string> {
     const next = this.#received.shift();

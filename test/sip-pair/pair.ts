@@ -75,6 +75,8 @@ export interface Pair {
   client(name?: string, address?: string, port?: number): Actor;
   /** The next connection that core opens to the registrar. */
   registrar(): Promise<Actor>;
+  /** From now on every connection to the registrar answers each request with this status by itself. */
+  answerAll(status: string): { stop(): void };
   /** Both ends of the link between edge and one core; joins again when called again. */
   link(core?: string): { cut(): void };
   close(): Promise<void>;
@@ -228,6 +230,11 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
         ? new Promise<Actor>((resolve) => waiting.push(resolve))
         : Promise.resolve(next);
     },
+    answerAll(status: string) {
+      let isOn = true;
+      for (const actor of open) if (actor.name === 'registrar') void answerEach(actor, status, () => isOn);
+      return { stop: () => void (isOn = false) };
+    },
     link(name = names[0] ?? '') {
       const [atEdge, atCore] = duplexPair();
       edge.onSip(asLink(atEdge), { name, zone: 'inside', zoneId: 3 });
@@ -248,6 +255,16 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
   });
   for (const name of names) built.link(name);
   return built;
+}
+
+async function answerEach(actor: Actor, status: string, isOn: () => boolean): Promise<void> {
+  while (isOn() && !actor.isClosed) {
+    const request = await actor.receive();
+    const head = request.split('\r\n\r\n')[0] ?? '';
+    const copied = head.split('\r\n').filter((line) => /^(Via|From|To|Call-ID|CSeq):/i.test(line));
+    if (copied.length > 0)
+      actor.send(`SIP/2.0 ${status}\r\n${copied.join('\r\n')}\r\nContent-Length: 0\r\n\r\n`);
+  }
 }
 
 /** A link needs no more of a TLS socket than a stream and its far address. */
