@@ -24,6 +24,8 @@ if (Number(process.versions.node.split('.')[0]) >= wanted) {
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   child.on('exit', (code, signal) => (signal ? process.kill(process.pid, signal) : process.exit(code ?? 1)));
 } else {
-  process.stderr.write(`viaduct: needs Node ${wanted} or newer, this is ${process.versions.node}. Install it, or run npm ci.\n`);
+  process.stderr.write(
+    `viaduct: needs Node ${wanted} or newer, this is ${process.versions.node}. Install it, or run npm ci.\n`,
+  );
   process.exitCode = 1;
 }
