@@ -167,6 +167,7 @@ export function sshServerOptions(
     log: silentLog,
     count: recorder.count,
     onLink: () => recorder.record('link'),
+    onRefused: () => {},
     ...change,
   };
 }

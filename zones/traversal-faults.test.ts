@@ -203,6 +203,25 @@ describe('status', () => {
     await client.close('test over');
   });
 
+  it('of edge says why a core that was paired anew cannot come in', async () => {
+    const { pair, server, atEdge } = await startEdge();
+    const anew = zoneOf(await pairForTest(), CORE);
+    const refused = Promise.all([
+      atEdge.next('count ssh-refused key'),
+      atEdge.next('count sip-link-refused authority'),
+    ]);
+    const zone = { ...zoneOf(pair, CORE), identity: anew.identity };
+    const client = createTraversalClient(clientOptions(zone, server.addresses(), new Recorder()));
+    closers.push(() => client.close('test over'));
+    client.start();
+    await refused;
+    const [status] = server.status();
+    expect(status?.planes.https.cause).toMatch(
+      /refused a login as this core: core's SSH key is SHA256:.*paired anew\?/,
+    );
+    expect(status?.planes.sip.cause).toContain("is not signed by this pair's authority");
+  });
+
   it('warns of clocks and configurations that differ, and of certificates about to end', async () => {
     const pair = await pairForTest({ days: 1, now: Date.now() - 80_000_000 });
     const [atEdge, atCore] = [new Recorder(), new Recorder()];

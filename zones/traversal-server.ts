@@ -59,6 +59,8 @@ class EdgeLinks implements TraversalServer {
       log,
       count,
       onLink: (link) => this.#sshUp(link),
+      onRefused: (core, words) =>
+        this.#board.explain(core, 'https', `refused a login as this core: ${words}`),
     });
     this.#sip = new SipServer({
       host: options.host,
@@ -72,6 +74,8 @@ class EdgeLinks implements TraversalServer {
         this.#board.set(core, 'sip', 'up', '');
         options.onSip(socket, this.#identity(core));
       },
+      onRefused: (core, words) =>
+        this.#board.explain(core, 'sip', `refused a connection as this core: ${words}`),
       onGone: (core, words) => this.#board.set(core, 'sip', 'down', words),
     });
   }

@@ -51,6 +51,17 @@ describe('a plane', () => {
   });
 });
 
+describe('a refusal of someone who claims to be the peer', () => {
+  it('is shown while the peer is not there, and never hides one that is', () => {
+    board.explain(CORE, 'https', 'key differs');
+    board.explain('nobody', 'https', 'key differs');
+    expect(https()).toMatchObject({ state: 'down', cause: 'key differs' });
+    board.set(CORE, 'https', 'up', '');
+    board.explain(CORE, 'https', 'key differs');
+    expect(https()).toMatchObject({ state: 'up', cause: '' });
+  });
+});
+
 describe('warnings', () => {
   it('name the clock once, however its seconds wander, and again after it was right', () => {
     for (const skew of [94_000, 95_000, 0, 94_000]) board.setMeasured(CORE, 5, skew);

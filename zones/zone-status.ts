@@ -73,6 +73,13 @@ export class StatusBoard {
     else if (state === 'down') this.#log.warn(fields, `${plane} link is down`);
   }
 
+  /** Shows why someone who claims to be this peer was refused, unless the peer itself is there. Logged where it happened. */
+  explain(peer: string, plane: Plane, cause: string): void {
+    const entry = this.#peers.get(peer);
+    if (!entry || entry.planes[plane].state === 'up') return;
+    entry.planes[plane] = { ...entry.planes[plane], state: 'down', cause };
+  }
+
   /** Our certificate was renewed. */
   renew(zone: TraversalZone): void {
     this.#expiryOf = expiryOf(zone, this.#options.expiryWarnDays);

@@ -1,4 +1,5 @@
 // The control machine: two of them talk in memory, and one meets every way a peer can misbehave.
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ControlFrame, CONTROL_VERSION, FrameDecoder, printFrame } from './frame.ts';
 import { type ControlAction, ControlMachine, type ControlMachineOptions } from './machine.ts';
@@ -155,6 +156,38 @@ describe('the control machine', () => {
     expect(machine.linkClosed()).toEqual([]);
     expect(machine.request('a', 1, 1000, T0).actions).toMatchObject([{ do: 'reject', failure: 'closed' }]);
     expect(machine.notify('a', 1)).toEqual([]);
+  });
+});
+
+describe('whatever a peer sends', () => {
+  const anything = fc.oneof(
+    fc.uint8Array({ maxLength: 50 }).map((bytes) => Buffer.from(bytes)),
+    fc
+      .record({
+        kind: fc.constantFrom('request', 'reply', 'error', 'notify'),
+        id: fc.integer({ min: 0, max: 4 }),
+        type: fc.constantFrom('hello', 'ping', 'a', 'constructor'),
+        body: fc.oneof(fc.jsonValue(), fc.constant(HELLO), fc.constant({ code: 'busy' })),
+      })
+      .map(({ kind, id, type, body }) => frame(kind as 'request', kind === 'notify' ? 0 : id, type, body)),
+  );
+
+  it('the machine never throws, answers at most once each, and stays silent after it closed', () => {
+    fc.assert(
+      fc.property(fc.array(anything, { maxLength: 30 }), (chunks) => {
+        const machine = ready();
+        machine.request('mine', 1, 1000, T0);
+        const actions = chunks.flatMap((chunk) => machine.receive(chunk, T0));
+        const closed = actions.findIndex((action) => action.do === 'close');
+        expect(
+          actions.filter((action) => action.do === 'resolve' || action.do === 'reject').length,
+        ).toBeLessThanOrEqual(1);
+        expect(actions.filter((action) => action.do === 'handle').length).toBeLessThanOrEqual(
+          OPTIONS.maxHandling,
+        );
+        if (closed >= 0) expect(actions.slice(closed + 1)).toEqual([]);
+      }),
+    );
   });
 });
 

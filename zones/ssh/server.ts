@@ -37,6 +37,8 @@ export interface SshServerOptions {
   readonly count: Count;
   /** A core has logged in, opened its control channel and serves HTTP channels. */
   readonly onLink: (link: EdgeSshLink) => void;
+  /** Someone who calls himself this core was refused, for the reason in words. */
+  readonly onRefused: (core: string, words: string) => void;
 }
 
 /** One authenticated SSH connection, seen from edge. */
@@ -203,13 +205,14 @@ class EdgeConnection {
     attempt.accept();
   }
 
-  #unknownKey(core: { sshKey: string } | undefined, user: string, fingerprint: string): void {
+  #unknownKey(core: { name: string; sshKey: string } | undefined, user: string, fingerprint: string): void {
     const { count, log } = this.#options;
     const from = this.#socket.remoteAddress;
     const words = core
       ? `core's SSH key is ${fingerprint}, the zone pins ${core.sshKey}: was it paired anew?`
       : 'a peer that the zone does not list tried to log in as a core';
     count('ssh-refused', core ? 'key' : 'name');
+    if (core) this.#options.onRefused(core.name, words);
     log.warn({ from, core: user.slice(0, 253), words }, 'SSH login refused');
   }
 

@@ -128,7 +128,7 @@ export class Journal {
   #flushBatch(): void {
     const open = this.#open;
     if (!open) return;
-    const batch = [...this.#pending.entries()].slice(0, this.#options.maxBatch);
+    const batch = first(this.#pending, this.#options.maxBatch);
     try {
       inTransaction(open.database, () => {
         for (const [, change] of batch) apply(open, change);
@@ -216,6 +216,16 @@ function openDatabase(file: string): Open {
     database.close();
     throw error;
   }
+}
+
+/** The first entries of a map, without walking the rest. */
+function first<K, V>(map: ReadonlyMap<K, V>, most: number): [K, V][] {
+  const taken: [K, V][] = [];
+  for (const entry of map) {
+    if (taken.length >= most) break;
+    taken.push(entry);
+  }
+  return taken;
 }
 
 function inTransaction(database: DatabaseSync, run: () => void): void {

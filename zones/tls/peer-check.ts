@@ -17,7 +17,15 @@ export type PeerRefusal =
 
 export type PeerCheck =
   | { readonly ok: true; readonly name: string }
-  | { readonly ok: false; readonly refusal: PeerRefusal; readonly words: string };
+  | {
+      readonly ok: false;
+      readonly refusal: PeerRefusal;
+      readonly words: string;
+      /** The name in the certificate that was not believed. */
+      readonly claimed?: string | undefined;
+    };
+
+type Refused = Extract<PeerCheck, { ok: false }>;
 
 const NOT_SIGNED = new Set([
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -35,9 +43,15 @@ export function checkPeer(socket: TLSSocket, wanted: readonly string[]): PeerChe
     return refused('resumed', 'peer resumed an old TLS session: only full handshakes count');
   const certificate = certificateOf(socket);
   if (!certificate) return refused('certificate', 'peer showed no certificate');
-  if (!socket.authorized)
-    return untrusted(String(socket.authorizationError), certificate.validFromDate, certificate.validToDate);
   const name = certificateName(certificate);
+  if (!socket.authorized) {
+    const check = untrusted(
+      String(socket.authorizationError),
+      certificate.validFromDate,
+      certificate.validToDate,
+    );
+    return { ...check, claimed: name };
+  }
   if (name !== undefined && wanted.includes(name)) return { ok: true, name };
   return refused(
     'name',
@@ -51,7 +65,7 @@ function certificateOf(socket: TLSSocket): X509Certificate | undefined {
   return raw && new X509Certificate(raw);
 }
 
-function untrusted(code: string, from: Date, to: Date): PeerCheck {
+function untrusted(code: string, from: Date, to: Date): Refused {
   if (NOT_SIGNED.has(code))
     return refused('authority', "peer's certificate is not signed by this pair's authority");
   if (code === 'CERT_HAS_EXPIRED')
@@ -84,7 +98,7 @@ export function isPeerRefusal(word: string): word is PeerRefusal {
   return Object.hasOwn(REFUSAL_WORDS, word);
 }
 
-function refused(refusal: PeerRefusal, words: string): PeerCheck {
+function refused(refusal: PeerRefusal, words: string): Refused {
   return { ok: false, refusal, words };
 }
 

@@ -20,6 +20,8 @@ export interface SipServerOptions {
   readonly count: Count;
   /** A pinned core is connected; an older connection of the same core has been ended. */
   readonly onLink: (socket: TLSSocket, core: string) => void;
+  /** Someone who calls himself this core was refused, for the reason in words. */
+  readonly onRefused: (core: string, words: string) => void;
   /** A core's connection ended, and no newer one has taken its place. */
   readonly onGone: (core: string, words: string) => void;
 }
@@ -103,6 +105,7 @@ export class SipServer {
     if (!check.ok) {
       this.#options.count('sip-link-refused', check.refusal);
       this.#options.log.warn({ from: socket.remoteAddress, words: check.words }, 'SIP link refused');
+      if (check.claimed !== undefined) this.#options.onRefused(check.claimed, check.words);
       socket.end(printVerdict(check.refusal), () => socket.destroy());
       return;
     }

@@ -56,6 +56,7 @@ async function startServer(
       links.push(socket);
       recorder.record(`link ${name}`);
     },
+    onRefused: (name) => recorder.record(`refused ${name}`),
     onGone: (name) => recorder.record(`gone ${name}`),
     ...change,
   });
