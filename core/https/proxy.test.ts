@@ -1,4 +1,6 @@
 import { once } from 'node:events';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { randomCookieKey } from '../../auth/index.ts';
 import { printLane } from '../../zones/lane.ts';
@@ -435,6 +437,76 @@ test('a slow reader slows the server, in flat memory', async () => {
   channel.resume();
   await once(channel, 'end');
   expect(received).toBeGreaterThanOrEqual(total);
+});
+
+test('a slow server slows the client, in flat memory', async () => {
+  const arrived = Promise.withResolvers<IncomingMessage>();
+  at.ucm.answer = (request) => arrived.resolve(request.pause());
+  const channel = at.channel();
+  const total = 64 * 1024 * 1024;
+  channel.write(
+    `PUT /${at.lane()}/cucm-uds/user/alice/x HTTP/1.1\r\n${head}${cookie}Content-Length: ${total}\r\n\r\n`,
+  );
+  const upstream = await arrived.promise;
+  const piece = Buffer.alloc(65_536);
+  let sent = 0;
+  // A turn of the event loop without room in the channel, twenty times in a row, is a channel that has stopped.
+  for (let stuck = 0; stuck < 20 && sent < total;) {
+    if (channel.writableNeedDrain) stuck += 1;
+    else {
+      stuck = 0;
+      sent += piece.length;
+      channel.write(piece);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  expect(sent).toBeLessThan(total / 2);
+  const ended = new Promise<void>((resolve) => upstream.on('close', () => resolve()));
+  upstream.on('error', () => undefined).resume();
+  channel.destroy();
+  await ended;
+});
+
+describe('a refused request with a body', () => {
+  const refused = (length: number, more = ''): string =>
+    `PUT /${at.lane()}/cucm-uds/user/bob/x HTTP/1.1\r\n${head}${cookie}${more}Content-Length: ${length}\r\n\r\n`;
+  test('leaves the channel usable when the body is small', async () => {
+    const next = `GET /${at.lane()}/cucm-uds/version HTTP/1.1\r\n${head}${cookie}Connection: close\r\n\r\n`;
+    const answers = await at.exchange(`${refused(5)}hello${next}`);
+    expect(answers.match(/HTTP\/1\.1 \d{3}/g)).toEqual(['HTTP/1.1 403', 'HTTP/1.1 200']);
+  });
+  test.each([
+    ['large', () => refused(100_000)],
+    ['waiting for permission', () => refused(5, 'Expect: 100-continue\r\n')],
+  ])('ends the channel when the body is %s, without asking for it', async (_name, text) => {
+    const answers = await at.exchange(text());
+    expect(answers.match(/HTTP\/1\.1 \d{3}/g)).toEqual(['HTTP/1.1 403']);
+  });
+});
+
+describe('a kept connection that the server has closed meanwhile', () => {
+  const sockets = new Set<Socket>();
+  const closeAll = (): void => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  /** Answers, and closes the connection as the next request arrives on it. */
+  const answerOnce = (request: IncomingMessage, response: ServerResponse): void => {
+    if (sockets.has(request.socket)) return closeAll();
+    sockets.add(request.socket);
+    response.end('fresh');
+  };
+  test.each([
+    ['GET', 200],
+    ['DELETE', 502],
+  ])('%s gets %i', async (method, status) => {
+    at.ucm.answer = answerOnce;
+    const request = (word: string): string =>
+      `${word} /${at.lane()}/cucm-uds/user/alice/x HTTP/1.1\r\n${head}${cookie}Connection: close\r\n\r\n`;
+    await at.exchange(request('GET'));
+    expect(statusOf(await at.exchange(request(method)))).toBe(status);
+    closeAll();
+  });
 });
 
 describe('discovery decides what exists', () => {

@@ -208,6 +208,20 @@ describe('what follows from the nodes', () => {
     expect(uds.unifiedCm.homeOf('c9')).toBeUndefined();
   });
 
+  test.each([
+    [['ucm1.example.com', '10.0.0.5'], ['ucm1.example.com']],
+    [
+      ['10.0.0.5', '10.0.0.6'],
+      ['10.0.0.5', '10.0.0.6'],
+    ],
+  ])('of the nodes %j clients are told %j', async (servers, told) => {
+    const uds = startTestUds();
+    uds.servers = servers;
+    uds.unifiedCm.start();
+    await uds.settle();
+    expect(uds.unifiedCm.homeOf('c1')?.udsServers).toEqual(told);
+  });
+
   test('named TFTP servers only serve files', async () => {
     const uds = await started({ tftp: ['Files.example.com'] });
     expect(uds.unifiedCm.homeOf('c1')?.tftpServers).toEqual(['Files.example.com']);

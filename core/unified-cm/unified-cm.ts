@@ -1,6 +1,7 @@
 // Every cluster together: which nodes exist, who a user's home is, whether a password is good. What changes with
 // discovery (nodes, SIP zones, allow list) is replaced as a whole, so that a reader sees one state and can compare by
 // identity. Holds no credentials.
+import { isIP } from 'node:net';
 import {
   type AllowList,
   type AllowRule,
@@ -191,22 +192,29 @@ function passwordResult(answer: UdsResult<unknown>, credentials: Credentials, ho
 }
 
 function homeIn(cluster: Cluster): UserHome | undefined {
+  const { name, tftp, ports } = cluster.options;
   const nodes = cluster.nodes();
-  const { options } = cluster;
   const uds = nodes.filter(
     (node) => node.kinds.includes('unified-cm') && (node.discovered || !cluster.discovered()),
   );
   const node = uds.find(({ reach }) => reach.state === 'up') ?? uds[0];
   if (node === undefined) return undefined;
-  const named = (kind: 'tftp' | 'im-presence'): string[] =>
-    nodes.filter(({ kinds }) => kinds.includes(kind)).map(({ name }) => name);
-  const tftp = options.tftp.length > 0 ? options.tftp : uds.map(({ name }) => name);
   return {
-    cluster: options.name,
+    cluster: name,
     node: node.name,
-    udsServers: uds.map(({ name }) => name),
-    udsPort: options.ports.web,
-    tftpServers: tftp.slice(0, 2),
-    imPresenceServers: named('im-presence'),
+    udsServers: tellable(uds),
+    udsPort: ports.web,
+    tftpServers: (tftp.length > 0 ? tftp : uds.map(nameOf)).slice(0, 2),
+    imPresenceServers: nodes.filter(({ kinds }) => kinds.includes('im-presence')).map(nameOf),
   };
+}
+
+/** COMPAT(Jabber): told of names only, since certificates are for names; of addresses where a cluster has nothing else. */
+function tellable(nodes: readonly CallControlNode[]): string[] {
+  const named = nodes.filter(({ name }) => isIP(name) === 0);
+  return (named.length > 0 ? named : nodes).map(nameOf);
+}
+
+function nameOf(node: CallControlNode): string {
+  return node.name;
 }
