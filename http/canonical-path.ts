@@ -15,6 +15,8 @@ const ENCODE_IN_QUERY = new Set('"<>^`{|}[]\\');
 const FORBIDDEN_IN_PATH = new Set(['/', '\\', ';', '\u007f']);
 /** A character outside ASCII whose compatibility form holds one of these can turn into a delimiter further in. */
 const BECOMES_DELIMITER = /[/\\.;?#%\s\u0000-\u001f\u007f-\u009f]/;
+/** An encoded percent sign before what would then be an encoding: some readers decode twice. */
+const HIDDEN_ENCODING = /%25(?:%|[0-9a-fA-F]{2})/;
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A request target in canonical form; `target` is what is sent on. */
@@ -73,6 +75,7 @@ function canonicalSegment(segment: string): string {
     i++;
   }
   if (out === '.' || out === '..') throw badTarget('dot segment in path');
+  if (HIDDEN_ENCODING.test(out)) throw badTarget('doubly encoded character in path');
   return out;
 }
 
@@ -97,7 +100,6 @@ function canonicalEncoded(segment: string, start: number, end: number): string {
   if (byte < 0x20 || FORBIDDEN_IN_PATH.has(character))
     throw badTarget('encoded delimiter or control character in path');
   if (UNRESERVED[byte] === 1) return character;
-  if (byte === PERCENT && looksEncoded(segment, end)) throw badTarget('doubly encoded character in path');
   return encodeByte(byte);
 }
 
@@ -154,11 +156,6 @@ function encodedByte(text: string, at: number): number {
   const byte = readHex(text, at + 1);
   if (byte < 0) throw badTarget('percent sign without two hexadecimal digits');
   return byte;
-}
-
-/** Whether the text goes on with two hexadecimal digits, plain or themselves hidden by encoding. */
-function looksEncoded(text: string, at: number): boolean {
-  return readHex(text, at) >= 0 || text.charCodeAt(at) === PERCENT;
 }
 
 function readHex(text: string, at: number): number {

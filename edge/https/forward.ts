@@ -19,7 +19,7 @@ import { addressKey } from './client-address.ts';
 import type { CorePools } from './core-pools.ts';
 import type { CoreLink } from './door-options.ts';
 import { applyHygiene } from './header-hygiene.ts';
-import { type LaneTarget, laneTarget } from './lane-target.ts';
+import type { LaneReader } from './lane-target.ts';
 
 const SERVER = 'CE_E';
 /** Safe to send twice (RFC 9110 §9.2.1), if the first may not have been read. */
@@ -28,6 +28,7 @@ const REPEATABLE: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS']);
 /** What a request needs of the door. */
 export interface ForwardContext {
   readonly pools: CorePools;
+  readonly lanes: LaneReader;
   readonly edgeName: string;
   readonly hostNames: ReadonlySet<string>;
   readonly clientAddress: string;
@@ -89,7 +90,7 @@ export class Forward {
   #prepare(): OutgoingRequest {
     const { request } = this.exchange;
     this.#checkHost(request.hostname);
-    const { lane, rest, target }: LaneTarget = laneTarget(request.path, request.query);
+    const { lane, rest, target } = this.#context.lanes.read(request.path, request.query);
     this.lane = lane;
     this.path = rest;
     this.clientTrackingId = applyHygiene(request.headers, this.#context);

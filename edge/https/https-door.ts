@@ -10,6 +10,7 @@ import { plainAddress } from './client-address.ts';
 import { CorePools } from './core-pools.ts';
 import type { DoorTls, HttpsDoorOptions } from './door-options.ts';
 import { Forward } from './forward.ts';
+import { LaneReader } from './lane-target.ts';
 
 /** The door as the process sees it. */
 export interface HttpsDoor {
@@ -46,6 +47,7 @@ class Door implements HttpsDoor {
   readonly #admission: Admission;
   readonly #deadlines: Deadlines;
   readonly #pools: CorePools;
+  readonly #lanes = new LaneReader();
   readonly #plain: Server;
   readonly #tls: TlsServer;
   /** By remote and local address and port: the plain socket is not reachable from the secured one. */
@@ -176,6 +178,7 @@ class Door implements HttpsDoor {
     const transaction = ++this.#requests;
     const forward = new Forward(exchange, {
       pools: this.#pools,
+      lanes: this.#lanes,
       edgeName: this.#options.edgeName,
       hostNames: this.#hostNames,
       clientAddress,

@@ -1,5 +1,6 @@
 // The first path segment of a request, read before anything goes inside (mra-wire §1.2): what is no lane gets 404 here.
 // What goes on is the canonical spelling, so that core reads exactly what was read here.
+// Memory: the last `MAX_REMEMBERED` good lanes, each shorter than a kilobyte; a client uses two or three all day.
 import { HttpError } from '../../http/index.ts';
 import { type Lane, LaneError, parseLane, printLane, splitLanePath } from '../../zones/lane.ts';
 
@@ -12,13 +13,37 @@ export interface LaneTarget {
   readonly rest: string;
 }
 
-/** Reads the lane of a canonical path. Throws HttpError 404. */
-export function laneTarget(path: string, query: string | undefined): LaneTarget {
-  const split = splitLanePath(path);
-  if (split === undefined) throw notALane();
-  const lane = readLane(split.segment);
-  const suffix = query === undefined ? '' : `?${query}`;
-  return { lane, rest: split.rest, target: `/${printLane(lane)}${split.rest}${suffix}` };
+interface ReadLane {
+  readonly lane: Lane;
+  readonly segment: string;
+}
+
+const MAX_REMEMBERED = 1024;
+
+/** Reads lanes and remembers the good ones. */
+export class LaneReader {
+  readonly #remembered = new Map<string, ReadLane>();
+
+  /** Reads the lane of a canonical path. Throws HttpError 404. */
+  read(path: string, query: string | undefined): LaneTarget {
+    const split = splitLanePath(path);
+    if (split === undefined) throw notALane();
+    const { lane, segment } = this.#remembered.get(split.segment) ?? this.#learn(split.segment);
+    const suffix = query === undefined ? '' : `?${query}`;
+    return { lane, rest: split.rest, target: `/${segment}${split.rest}${suffix}` };
+  }
+
+  get size(): number {
+    return this.#remembered.size;
+  }
+
+  #learn(segment: string): ReadLane {
+    const lane = readLane(segment);
+    const read = { lane, segment: printLane(lane) };
+    if (this.#remembered.size >= MAX_REMEMBERED) this.#remembered.clear();
+    this.#remembered.set(segment, read);
+    return read;
+  }
 }
 
 /** Some clients encode the padding, which the canonical form of a path must leave as it is. */

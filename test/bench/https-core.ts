@@ -16,8 +16,9 @@ import {
 } from '../../zones/index.ts';
 import { type BenchSettings, clientLimits, CORE, linkSettings, serverLimits } from './https-settings.ts';
 
+process.on('SIGTERM', () => process.exit(0));
 const settings = JSON.parse(process.argv[2] ?? '') as BenchSettings;
-const log = pino(pino.destination({ dest: '/dev/null', sync: false }));
+const log = pino(pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 }));
 const file = zoneFileSchema.parse(parse(readFileSync(`${settings.folder}/${CORE}.yaml`, 'utf8')));
 const deadlines = new Deadlines(() => performance.now());
 const pool = new ClientPool({

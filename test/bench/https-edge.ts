@@ -8,8 +8,9 @@ import { createHttpsDoor } from '../../edge/https/index.ts';
 import { createTraversalServer, resolveZone, systemClock, zoneFileSchema } from '../../zones/index.ts';
 import { type BenchSettings, clientLimits, EDGE, linkSettings, serverLimits } from './https-settings.ts';
 
+process.on('SIGTERM', () => process.exit(0));
 const settings = JSON.parse(process.argv[2] ?? '') as BenchSettings;
-const log = pino(pino.destination({ dest: '/dev/null', sync: false }));
+const log = pino(pino.destination({ dest: '/dev/null', sync: false, minLength: 4096 }));
 const file = zoneFileSchema.parse(parse(readFileSync(`${settings.folder}/${EDGE}.yaml`, 'utf8')));
 const count = (): void => undefined;
 
@@ -19,7 +20,13 @@ const links = createTraversalServer({
   host: '127.0.0.1',
   sshPort: settings.sshPort,
   sipPort: settings.sipPort,
-  admission: { maxPending: 32, maxPendingPerAddress: 16, perAddressPerSecond: 100, perAddressBurst: 100, maxAddresses: 64 },
+  admission: {
+    maxPending: 32,
+    maxPendingPerAddress: 16,
+    perAddressPerSecond: 100,
+    perAddressBurst: 100,
+    maxAddresses: 64,
+  },
   maxStrangerBytes: 16_384,
   rekeyBytes: 1024 ** 3,
   rekeyIntervalMs: 3_600_000,
@@ -40,12 +47,18 @@ const door = createHttpsDoor({
       cert: readFileSync(`${settings.folder}/tls.pem`),
     },
     groups: 'X25519MLKEM768:X25519:P-256',
-    ciphers: 'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
+    ciphers:
+      'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
     minVersion: 'TLSv1.2',
   },
   edgeName: EDGE,
   hostNames: ['127.0.0.1'],
-  admission: { maxConnections: 10_000, maxConnectionsPerAddress: 1000, maxHandshakes: 200, handshakeMs: 10_000 },
+  admission: {
+    maxConnections: 10_000,
+    maxConnectionsPerAddress: 1000,
+    maxHandshakes: 200,
+    handshakeMs: 10_000,
+  },
   client: serverLimits,
   core: clientLimits,
   channels: { maxChannels: 256, maxWaiting: 1024, waitMs: 10_000, idleMs: 60_000 },

@@ -16,13 +16,19 @@ export interface SmallResult {
 }
 
 /** 1 KiB GETs over that many kept-alive TLS connections. */
-export async function measureSmall(url: string, connections: number, seconds: number, pids: readonly number[]): Promise<SmallResult> {
+export async function measureSmall(
+  url: string,
+  connections: number,
+  seconds: number,
+  pids: readonly number[],
+): Promise<SmallResult> {
   const before = cpuSeconds(pids);
   const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url];
   const { stdout } = await run('wrk', args);
   const cores = (cpuSeconds(pids) - before) / seconds;
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? '0';
-  const broken = /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
+  const broken =
+    /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
   return {
     requestsPerSecond: Number(/Requests\/sec:\s+([\d.]+)/.exec(stdout)?.[1] ?? 0),
     p50Ms: milliseconds(/50%\s+(\S+)/.exec(stdout)?.[1]),
@@ -34,7 +40,15 @@ export async function measureSmall(url: string, connections: number, seconds: nu
 
 /** One download; MB/s. Throws when it is not complete. */
 export async function measureLarge(url: string, bytes: number): Promise<number> {
-  const { stdout } = await run('curl', ['-sk', '--http1.1', '-o', '/dev/null', '-w', '%{http_code} %{size_download} %{speed_download}', url]);
+  const { stdout } = await run('curl', [
+    '-sk',
+    '--http1.1',
+    '-o',
+    '/dev/null',
+    '-w',
+    '%{http_code} %{size_download} %{speed_download}',
+    url,
+  ]);
   const [status, size, speed] = stdout.split(' ').map(Number);
   if (status !== 200 || size !== bytes) throw new Error(`download failed: status ${status}, ${size} bytes`);
   return (speed ?? 0) / 1e6;
@@ -60,6 +74,7 @@ function cpuSeconds(pids: readonly number[]): number {
 /** Resident memory of a process now and at its highest, in MiB. */
 export function memoryMiB(pid: number): { now: number; peak: number } {
   const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-  const read = (key: string): number => Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1024;
+  const read = (key: string): number =>
+    Number(new RegExp(`${key}:\\s+(\\d+) kB`).exec(status)?.[1] ?? 0) / 1024;
   return { now: read('VmRSS'), peak: read('VmHWM') };
 }

@@ -89,10 +89,32 @@ export function writeSshd(folder: string, port: number): string {
 }
 
 /** The client's side: what the core would dial. */
-export function sshArguments(folder: string, port: number, tunnelPort: number, backendPort: number): string[] {
+export function sshArguments(
+  folder: string,
+  port: number,
+  tunnelPort: number,
+  backendPort: number,
+): string[] {
+  const forward = `127.0.0.1:${tunnelPort}:127.0.0.1:${backendPort}`;
+  const options = [
+    'StrictHostKeyChecking=no',
+    `UserKnownHostsFile=${folder}/known_hosts`,
+    'ExitOnForwardFailure=yes',
+    'LogLevel=ERROR',
+  ];
   return [
-    ...['-N', '-i', `${folder}/user_key`, '-p', String(port), '-R', `127.0.0.1:${tunnelPort}:127.0.0.1:${backendPort}`],
-    ...['-c', 'aes128-gcm@openssh.com', '-o', 'StrictHostKeyChecking=no', '-o', `UserKnownHostsFile=${folder}/known_hosts`],
-    ...['-o', 'ExitOnForwardFailure=yes', '-o', 'LogLevel=ERROR', '-F', '/dev/null', `${userInfo().username}@127.0.0.1`],
+    '-N',
+    '-F',
+    '/dev/null',
+    '-i',
+    `${folder}/user_key`,
+    '-p',
+    String(port),
+    '-R',
+    forward,
+    '-c',
+    'aes128-gcm@openssh.com',
+    ...options.flatMap((option) => ['-o', option]),
+    `${userInfo().username}@127.0.0.1`,
   ];
 }

@@ -9,11 +9,23 @@ import { fileURLToPath } from 'node:url';
 import { createPair, nativeBindingLoaded } from '../../zones/index.ts';
 import { createAuthority, issueIdentity } from '../../zones/pair/certificate.ts';
 import { measureLarge, measureSmall, memoryMiB, type SmallResult } from './https-measure.ts';
-import { LARGE_BYTES, NEEDED, sshArguments, writeBackend, writeContent, writeFront, writeSshd } from './https-peers.ts';
+import {
+  LARGE_BYTES,
+  NEEDED,
+  sshArguments,
+  writeBackend,
+  writeContent,
+  writeFront,
+  writeSshd,
+} from './https-peers.ts';
 import { type BenchSettings, CORE, EDGE } from './https-settings.ts';
 
 const CONNECTIONS = 50;
 const WAIT_MS = 10_000;
+/** Time for JIT compilers to see the path before anything is measured. */
+const WARM_SECONDS = 3;
+/** As production runs: bulk bodies pass through young garbage, and a small young generation is collected all the time. */
+const NODE_FLAGS = ['--max-semi-space-size=64'];
 
 interface Side {
   readonly name: string;
@@ -46,7 +58,13 @@ export async function run(args: readonly string[]): Promise<void> {
 
 async function start(folder: string, children: ChildProcess[]): Promise<readonly [ours: Side, peer: Side]> {
   const [edgePort, sshPort, sipPort, backendPort, frontPort, sshdPort, tunnelPort] = (await freePorts(7)) as [
-    number, number, number, number, number, number, number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
+    number,
   ];
   const settings: BenchSettings = { folder, edgePort, sshPort, sipPort, backendPort };
   await writeIdentities(folder, { ssh: sshPort, sip: sipPort });
@@ -60,14 +78,18 @@ async function start(folder: string, children: ChildProcess[]): Promise<readonly
   const front = launch('/usr/sbin/nginx', '-c', writeFront(folder, frontPort, tunnelPort));
   const sshd = launch('/usr/sbin/sshd', '-D', '-e', '-f', writeSshd(folder, sshdPort));
   const script = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
-  const edge = launch(process.execPath, script('https-edge.ts'), JSON.stringify(settings));
-  const core = launch(process.execPath, script('https-core.ts'), JSON.stringify(settings));
+  const edge = launch(process.execPath, ...NODE_FLAGS, script('https-edge.ts'), JSON.stringify(settings));
+  const core = launch(process.execPath, ...NODE_FLAGS, script('https-core.ts'), JSON.stringify(settings));
   await Promise.all([sshdPort, backendPort, frontPort, edgePort].map(reachable));
   const ssh = launch('/usr/bin/ssh', ...sshArguments(folder, sshdPort, tunnelPort, backendPort));
   await reachable(tunnelPort);
   const lane = Buffer.from(`example.com/http/127.0.0.1/${backendPort}`).toString('base64url');
   const ours = side('viaduct', `https://127.0.0.1:${edgePort}/${lane}`, [edge, core]);
-  const peer = side('nginx+openssh', `https://127.0.0.1:${frontPort}/lane`, [...withChildren(front), ...withChildren(sshd), ssh]);
+  const peer = side('nginx+openssh', `https://127.0.0.1:${frontPort}/lane`, [
+    ...withChildren(front),
+    ...withChildren(sshd),
+    ssh,
+  ]);
   await eventually(() => measureLarge(`${ours.base}/small`, 1024));
   await eventually(() => measureLarge(`${peer.base}/small`, 1024));
   return [ours, peer];
@@ -101,7 +123,10 @@ async function writeIdentities(folder: string, ports: { ssh: number; sip: number
 }
 
 async function measure(sides: readonly Side[], rounds: number, seconds: number): Promise<void> {
-  for (const { base, pids } of sides) await measureSmall(`${base}/small`, CONNECTIONS, 1, pids);
+  for (const { base, pids } of sides) {
+    await measureSmall(`${base}/small`, CONNECTIONS, WARM_SECONDS, pids);
+    await measureLarge(`${base}/large`, LARGE_BYTES);
+  }
   for (let round = 0; round < rounds; round++) {
     for (const { base, pids, small, largeMBps } of sides) {
       small.push(await measureSmall(`${base}/small`, CONNECTIONS, seconds, pids));
@@ -111,7 +136,9 @@ async function measure(sides: readonly Side[], rounds: number, seconds: number):
 }
 
 function report([ours, peer]: readonly [Side, Side]): void {
-  console.log(`${CONNECTIONS} connections, TLS, 1 KiB; then 1 GiB. Median (min-max) of ${ours.small.length} turns.`);
+  console.log(
+    `${CONNECTIONS} connections, TLS, 1 KiB; then 1 GiB. Median (min-max) of ${ours.small.length} turns.`,
+  );
   console.table([ours, peer].map(row));
   for (const pid of ours.pids) console.log(`memory of process ${pid}: ${JSON.stringify(memoryMiB(pid))} MiB`);
   const of = (side: Side, pick: (result: SmallResult) => number): number => median(side.small.map(pick));
