@@ -3,7 +3,7 @@
 import { addressPlan } from './address-plan.ts';
 import { type Lab, LabPortsTaken, startLab } from './lab.ts';
 import { type ProofResult, runProof } from './proof.ts';
-import { createRoad } from './road.ts';
+import { createRoad } from './road/road.ts';
 
 export interface LabRun {
   /** Leave after the proof. */
