@@ -24,7 +24,3 @@ export interface NodeService {
   readonly protocol: 'http' | 'https';
   readonly port: number;
 }
-
-export function isKind(node: CallControlNode, kind: NodeKind): boolean {
-  return node.kinds.includes(kind);
-}
