@@ -46,6 +46,21 @@ describe('offer and answer', () => {
     expect(leg.offer()).toEqual(leg.offer());
   });
 
+  test('a later offer begins with the suite in use and the key it has, so that nothing changes', () => {
+    const leg = keys();
+    const [, , before] = usableCrypto(leg.offer());
+    leg.agree(remote('AES_CM_128_HMAC_SHA1_80', 9, 3));
+    const later = usableCrypto(leg.offer());
+    expect(later.map(({ tag, suite }) => `${tag} ${suite}`)).toEqual([
+      '1 AES_CM_128_HMAC_SHA1_80',
+      '2 AEAD_AES_256_GCM',
+      '3 AEAD_AES_128_GCM',
+    ]);
+    expect(later[0]?.key).toEqual(before?.key);
+    expect(leg.matchAnswer([remote('AES_CM_128_HMAC_SHA1_80', 9, 1)])?.tag).toBe(1);
+    expect(leg.matchAnswer([remote('AES_CM_128_HMAC_SHA1_80', 9, 3)])).toBeUndefined();
+  });
+
   test.each([
     ['strongest wins', ['AES_CM_128_HMAC_SHA1_80', 'AEAD_AES_256_GCM'], 'AEAD_AES_256_GCM'],
     ['80 before 32', ['AES_CM_128_HMAC_SHA1_32', 'AES_CM_128_HMAC_SHA1_80'], 'AES_CM_128_HMAC_SHA1_80'],

@@ -56,15 +56,24 @@ export class LegKeys {
   readonly #local = new Map<SuiteName, LocalKey>();
   /** The peer's keys, current first. */
   #remotes: RemoteKey[] = [];
+  /** The suites of our last offer, in its order. */
+  #offered: readonly SuiteName[] = OFFERED;
 
   constructor(engine: MediaEngine, randomBytes: (bytes: number) => Buffer) {
     this.#engine = engine;
     this.#randomBytes = randomBytes;
   }
 
-  /** Values of the a=crypto lines of our offer; tags count from 1 in our order. */
+  /**
+   * Values of the a=crypto lines of our offer; tags count from 1 in its order. The suite in use comes first, with its key.
+   * COMPAT(baresip 1.0.0): takes the first line of a re-offer but keeps the contexts it has, whatever their suite.
+   */
   offer(): string[] {
-    return OFFERED.map((suite, index) => printCrypto({ tag: index + 1, suite, ...this.#localKey(suite) }));
+    const inUse = this.#remotes[0] === undefined ? [] : [suiteName(this.#remotes[0].attribute)];
+    this.#offered = [...new Set([...inUse, ...OFFERED])];
+    return this.#offered.map((suite, index) =>
+      printCrypto({ tag: index + 1, suite, ...this.#localKey(suite) }),
+    );
   }
 
   /** The value of the a=crypto line that answers the chosen line of the peer's offer. */
@@ -74,7 +83,7 @@ export class LegKeys {
 
   /** The line of the peer's answer to our offer: tag and suite must be one of ours. */
   matchAnswer(answered: readonly CryptoAttribute[]): CryptoAttribute | undefined {
-    return answered.find((attribute) => OFFERED[attribute.tag - 1] === attribute.suite);
+    return answered.find((attribute) => this.#offered[attribute.tag - 1] === attribute.suite);
   }
 
   /** Is the peer's key one of ours? Two directions under one key would share a keystream (RFC 4568 §6.1). */
