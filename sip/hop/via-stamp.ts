@@ -39,10 +39,17 @@ export function stampArrival(headers: HeaderList, arrival: Arrival): void {
 function stampedVia(value: string, arrival: Arrival): string {
   let tail = `;received=${arrival.address};rport=${arrival.port};ingress-zone=${arrival.ingressZone}`;
   if (arrival.ingressZoneId !== undefined) tail += `;ingress-zone-id=${arrival.ingressZoneId}`;
+  // Hot: most values say nothing of it, and a hop of ours ends with the bare `rport` that asks for it.
+  if (!mayBeObserved.test(value)) return value + tail;
+  if (value.endsWith(askedRport) && !mayBeObserved.test(value.slice(0, -askedRport.length))) {
+    return value.slice(0, -askedRport.length) + tail;
+  }
   const via = parseVia(value);
-  if (!via.params.some(isObserved)) return value + tail;
   return printVia({ ...via, params: via.params.filter((param) => !isObserved(param)) }) + tail;
 }
+
+const askedRport = ';rport';
+const mayBeObserved = /received|rport|ingress-zone/i;
 
 function isObserved(param: Param): boolean {
   return observed.has(param.name.toLowerCase());
