@@ -77,7 +77,7 @@ export class HttpClientConnection {
       onBody: (piece) => this.#onBody(piece),
       onEnd: () => this.#onEnd(),
       onMalformed: (error) => this.#fail(asBadResponse(error)),
-      onRead: () => undefined,
+      onRead: () => this.#finish(),
     });
     stream.on('error', () => this.#lost());
     stream.on('close', () => this.#lost());
@@ -128,7 +128,7 @@ export class HttpClientConnection {
   bodyWritten(): void {
     if (this.#handler !== undefined)
       this.#readDeadlineMs = this.#options.deadlines.nowMs + this.#limits.responseMs;
-    this.#finish();
+    if (!this.#input.reading) this.#finish();
   }
 
   /** For BodyWriter: half a request cannot be taken back. */
@@ -160,7 +160,8 @@ export class HttpClientConnection {
   }
 
   #readable(): boolean {
-    return !this.#closed && (this.#body === undefined || !this.#body.paused);
+    if (this.#closed || this.#body === undefined) return !this.#closed;
+    return !this.#body.complete && !this.#body.paused;
   }
 
   #onData(chunk: Buffer): void {
@@ -200,10 +201,13 @@ export class HttpClientConnection {
     if (this.#handler !== undefined) return;
     this.#readDeadlineMs = NEVER;
     this.#body?.finish();
-    this.#finish();
   }
 
-  /** Once request and answer are complete: idle again, unless either side said it was the last, or the request was cut short by its answer. */
+  /**
+   * Once request and answer are complete and what came with the answer's last byte has been looked at: idle again,
+   * unless either side said that it was the last, the answer cut the request short, or bytes follow that nobody asked
+   * for. Those must never meet the next request, whose answer they would pass for.
+   */
   #finish(): void {
     if (this.#closed || !this.#busy || this.#body?.complete !== true) return;
     if (this.#writer?.ended !== true || this.#lastAnswer || this.#input.holding || this.#input.midMessage) {

@@ -11,7 +11,7 @@ export interface InputOwner extends MessageEvents {
   readable(): boolean;
   /** The bytes are no HTTP that we accept; nothing more will be read. */
   onMalformed(error: HttpError): void;
-  /** What has come was read as far as it may be; a message may have begun. */
+  /** What has come was read as far as it may be: `midMessage` and `holding` say how far that was. */
   onRead(): void;
 }
 
@@ -23,6 +23,7 @@ export class MessageInput {
   #held: Buffer | undefined;
   #over = false;
   #scheduled = false;
+  #reading = false;
 
   constructor(stream: Duplex, limits: HeadLimits, owner: InputOwner) {
     this.#stream = stream;
@@ -38,6 +39,11 @@ export class MessageInput {
   /** Bytes are waiting that nobody was ready for. */
   get holding(): boolean {
     return this.#held !== undefined;
+  }
+
+  /** Bytes are being read just now: whoever is called is called from within. */
+  get reading(): boolean {
+    return this.#reading;
   }
 
   /** The stream brought bytes. */
@@ -82,6 +88,7 @@ export class MessageInput {
 
   #consume(chunk: Buffer): void {
     let offset = 0;
+    this.#reading = true;
     try {
       while (offset < chunk.length && !this.#over && this.#owner.readable())
         offset = this.#reader.read(chunk, offset);
@@ -89,12 +96,15 @@ export class MessageInput {
       if (!(error instanceof HttpError)) throw error;
       this.stop();
       return this.#owner.onMalformed(error);
+    } finally {
+      this.#reading = false;
     }
     if (this.#over) return;
     if (offset < chunk.length) {
       this.#held = offset === 0 ? chunk : chunk.subarray(offset);
       this.#stream.pause();
-    } else this.#owner.onRead();
+    }
+    this.#owner.onRead();
   }
 }
 

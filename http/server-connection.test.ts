@@ -128,3 +128,161 @@ describe('answers', () => {
     await until(/done$/);
   });
 });
+
+describe('refusals', () => {
+  const status = (text: string): number => Number(/^HTTP\/1.1 (\d+)/.exec(text)?.[1]);
+
+  test('413 for a length announced, and the handler never hears of it', async () => {
+    const seen: string[] = [];
+    const { client, until, refused } = rig((exchange) => seen.push(exchange.request.path));
+    client.write('PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 1001\r\n\r\n');
+    expect(status(await until(/\r\n\r\n/))).toBe(413);
+    expect(seen).toEqual([]);
+    expect(refused.map(({ reason }) => reason)).toEqual(['body-too-large']);
+  });
+
+  test('413 for chunks that add up, told to whoever reads the body', async () => {
+    let failure: Promise<unknown> | undefined;
+    const { client, until } = rig(
+      (exchange) => (failure = exchange.body.collect(5000).catch((error: unknown) => error)),
+    );
+    client.write(
+      `PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n${'64\r\n'.concat('x'.repeat(100), '\r\n').repeat(11)}`,
+    );
+    expect(status(await until(/\r\n\r\n/))).toBe(413);
+    expect(await failure).toMatchObject({ reason: 'body-too-large' });
+  });
+
+  test('what follows a refused message is not read as a request', async () => {
+    const seen: string[] = [];
+    const { client, until } = rig((exchange) => seen.push(exchange.request.path));
+    client.write('GET /a HTTP/1.1\r\nHost: h\r\nContent-Length: x\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\n');
+    expect(await until(/\r\n\r\n/)).toMatch(
+      /^HTTP\/1.1 400 Bad Request\r\nServer: test\r\nContent-Length: 0\r\nConnection: close\r\n\r\n$/,
+    );
+    await new Promise(setImmediate);
+    expect(seen).toEqual([]);
+  });
+
+  test('405 names the methods that are allowed', async () => {
+    const { client, until } = rig(hello);
+    client.write('TRACE /a HTTP/1.1\r\nHost: h\r\n\r\n');
+    expect(await until(/\r\n\r\n/)).toContain('Allow: GET, HEAD');
+  });
+
+  test('an answer before the end of the request is the last one', async () => {
+    const { client, until, closed } = rig(hello);
+    client.write('PUT /a HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc');
+    expect(await until(/PUT \/a$/)).toContain('Connection: close');
+    client.end();
+    await closed;
+  });
+
+  test('the last request a connection may bring is answered with close', async () => {
+    const { client, until } = rig(hello, { maxRequests: 2 });
+    client.write(
+      'GET /a HTTP/1.1\r\nHost: h\r\n\r\nGET /b HTTP/1.1\r\nHost: h\r\n\r\nGET /c HTTP/1.1\r\nHost: h\r\n\r\n',
+    );
+    const text = await until(/GET \/b$/);
+    expect(text.match(/Connection: close/g)).toHaveLength(1);
+  });
+});
+
+describe('time', () => {
+  const rows: [name: string, sent: string, passesMs: number, refused: string, answer: RegExp][] = [
+    ['nothing comes', '', 10_000, 'idle-timeout', /^$/],
+    ['a head that does not end', 'GET / HT', 10_000, 'head-timeout', /^HTTP\/1.1 408 /],
+    [
+      'a body that does not come',
+      'PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n',
+      20_000,
+      'body-timeout',
+      /^HTTP\/1.1 408 /,
+    ],
+    [
+      'a body of too few bytes',
+      `PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n${'x'.repeat(99)}`,
+      20_000,
+      'body-timeout',
+      /^HTTP\/1.1 408 /,
+    ],
+  ];
+  test.each(rows)('%s', async (_name, sent, passesMs, reason, answer) => {
+    const { client, clock, deadlines, refused, received, closed } = rig((exchange) =>
+      exchange.body.discard(),
+    );
+    if (sent !== '') client.write(sent);
+    await new Promise(setImmediate);
+    clock.now = passesMs - 1;
+    deadlines.sweep();
+    expect(refused).toEqual([]);
+    clock.now = passesMs;
+    deadlines.sweep();
+    expect(refused.map((error) => error.reason)).toEqual([reason]);
+    await new Promise(setImmediate);
+    expect(received()).toMatch(answer);
+    clock.now += limits.lingerMs;
+    deadlines.sweep();
+    await closed;
+    expect(deadlines.size).toBe(0);
+  });
+
+  test('a trickle keeps a body alive only while it brings enough', async () => {
+    const { client, clock, deadlines, refused } = rig((exchange) => exchange.body.discard());
+    client.write('PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 500\r\n\r\n');
+    for (const [at, bytes] of [
+      [15_000, 100],
+      [30_000, 100],
+      [45_000, 100],
+    ] as const) {
+      await new Promise(setImmediate);
+      clock.now = at;
+      deadlines.sweep();
+      client.write('x'.repeat(bytes));
+    }
+    await new Promise(setImmediate);
+    expect(refused).toEqual([]);
+    clock.now = 65_000;
+    deadlines.sweep();
+    expect(refused.map((error) => error.reason)).toEqual(['body-timeout']);
+  });
+
+  test('a reader that reads nothing', async () => {
+    const { client, clock, deadlines, refused, closed } = rig((exchange) =>
+      exchange.respond(ok, Buffer.alloc(1_000_000)),
+    );
+    client.pause();
+    client.write('GET / HTTP/1.1\r\nHost: h\r\n\r\n');
+    await new Promise(setImmediate);
+    deadlines.sweep();
+    clock.now = limits.writeMs;
+    deadlines.sweep();
+    await closed;
+    expect(refused.map((error) => error.reason)).toEqual(['write-timeout']);
+  });
+});
+
+describe('back-pressure', () => {
+  test('a body flows only as fast as its sink takes it', async () => {
+    let exchange: ServerExchange | undefined;
+    const { client } = rig((value) => (exchange = value), { maxBodyBytes: 10_000_000 });
+    client.write('PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n');
+    for (let i = 0; i < 10; i++) client.write(Buffer.alloc(100_000));
+    await new Promise(setImmediate);
+    const taken: number[] = [];
+    const { promise: ended, resolve } = Promise.withResolvers<void>();
+    const sink = {
+      onDrain: undefined as (() => void) | undefined,
+      write: (piece: Buffer) => taken.push(piece.length) < 0,
+      end: resolve,
+      abort: () => undefined,
+    };
+    exchange?.body.pipe(sink);
+    await new Promise(setImmediate);
+    expect(taken).toHaveLength(1);
+    sink.write = (piece: Buffer) => taken.push(piece.length) > 0;
+    sink.onDrain?.();
+    await ended;
+    expect(taken.reduce((sum, bytes) => sum + bytes, 0)).toBe(1_000_000);
+  });
+});
