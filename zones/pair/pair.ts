@@ -1,10 +1,10 @@
 // Pairing: makes a zone's private authority, every peer's identity, and the zone files that carry them. A peer is
 // joined by copying its one file. Nothing here touches the disk or the network.
-import ssh2 from 'ssh2';
 import { stringify } from 'yaml';
 import { sshFingerprint } from '../ssh/fingerprint.ts';
 import { type IdentityBundle, type ZoneFile, zoneFileSchema } from '../zone-file.ts';
 import { type CertifiedKey, createAuthority, issueIdentity } from './certificate.ts';
+import { createSshKey } from './ssh-key.ts';
 
 /** The authority outlives every identity it signs; changing it means pairing anew. */
 const AUTHORITY_DAYS = 3650;
@@ -73,9 +73,7 @@ async function createBundle(
   validity: { from: number; days: number },
 ): Promise<IdentityBundle> {
   const tls = await issueIdentity(authority, name, validity);
-  const ssh = ssh2.utils.generateKeyPairSync('ed25519', { comment: name });
-  const sshKey = ssh.private.endsWith('\n') ? ssh.private : `${ssh.private}\n`;
-  return { certificate: tls.certificate, tlsKey: tls.key, sshKey };
+  return { certificate: tls.certificate, tlsKey: tls.key, sshKey: createSshKey(name) };
 }
 
 function zoneFileFor(

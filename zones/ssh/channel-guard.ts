@@ -114,6 +114,7 @@ export class ChannelGuard {
     const write = inner._write.bind(channel);
     const attempt: WriteFn = (chunk, encoding, done) => {
       if (channel.destroyed) return;
+      if (this.#socket.destroyed) return done(new Error('the SSH connection is gone')); // ssh2 would call it written
       // writableNeedDrain: without it no drain event would follow and the channel would wait for ever
       if (
         pauses &&

@@ -14,6 +14,7 @@ import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Admission } from '../admission.ts';
 import { systemClock } from '../clock.ts';
 import type { Pair } from '../pair/pair.ts';
+import { createSshKey } from '../pair/ssh-key.ts';
 import {
   CORE,
   EDGE,
@@ -113,7 +114,7 @@ describe('who gets in', () => {
 
   it('a core with another key does not, and is told what to look at', async () => {
     const { server, recorder } = await startServer();
-    const stranger = ssh2.utils.generateKeyPairSync('ed25519').private;
+    const stranger = createSshKey('stranger');
     await expect(connectSsh(coreOptions(server.port, { key: stranger }))).rejects.toMatchObject({
       code: 'identity',
       message: expect.stringMatching(
@@ -132,7 +133,7 @@ describe('who gets in', () => {
   });
 
   it('an edge with another host key is not believed', async () => {
-    const { server } = await startServer({ hostKey: ssh2.utils.generateKeyPairSync('ed25519').private });
+    const { server } = await startServer({ hostKey: createSshKey('stranger') });
     await expect(connectSsh(coreOptions(server.port))).rejects.toMatchObject({
       code: 'identity',
       message: expect.stringMatching(
@@ -151,7 +152,7 @@ describe('who gets in', () => {
   it('nobody does who signs with a key other than the one he shows', async () => {
     const { server, recorder, links } = await startServer();
     const shown = ssh2.utils.parseKey(zoneOf(pair, CORE).identity.sshKey);
-    const used = ssh2.utils.parseKey(ssh2.utils.generateKeyPairSync('ed25519').private);
+    const used = ssh2.utils.parseKey(createSshKey('stranger'));
     if (shown instanceof Error || used instanceof Error) throw new Error('keys do not parse');
     const mixed = Object.assign(Object.create(shown) as typeof shown, { sign: used.sign.bind(used) });
     const agent = new (class extends ssh2.BaseAgent<ParsedKey> {
