@@ -13,7 +13,7 @@ import {
 } from '../../sip/sdp/index.ts';
 import type { MediaSession, MediaSide } from '../sip/media-anchor.ts';
 import type { EncryptionPolicy } from './core-media-options.ts';
-import { chooseCrypto, PLAIN, type LegCrypto } from './leg-keys.ts';
+import { chooseCrypto, PLAIN, type LegCrypto, type LegKeys } from './leg-keys.ts';
 import { MediaLine, type LineAgreement, type LineHost } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
 import { LegOrigin } from './origin.ts';
@@ -132,17 +132,17 @@ export class CallMedia implements MediaSession {
   }
 
   #plan(from: MediaSide, section: Section, index: number): Plan {
-    const chosen = section.content === 'rtp' ? this.#choose(from, section) : undefined;
+    const keys = from === 'client' ? this.#lines[index]?.clientKeys : this.#lines[index]?.insideKeys;
+    const chosen = section.content === 'rtp' ? this.#choose(from, section, keys) : undefined;
     if (!section.active || section.content === 'unsupported') return { section, usable: false, chosen };
     if (section.content === 'opaque') return { section, usable: true, chosen };
-    const keys = from === 'client' ? this.#lines[index]?.clientKeys : this.#lines[index]?.insideKeys;
     if (chosen !== undefined && keys?.reflects(chosen) === true) return { section, usable: false, chosen };
     return { section, usable: chosen !== undefined || this.#mayBePlain(from, section), chosen };
   }
 
-  #choose(from: MediaSide, section: Section): CryptoAttribute | undefined {
+  #choose(from: MediaSide, section: Section, keys: LegKeys | undefined): CryptoAttribute | undefined {
     if (from === 'inside' && this.#options.insideEncryption === 'off') return undefined;
-    return chooseCrypto(section.crypto);
+    return keys === undefined ? chooseCrypto(section.crypto) : keys.choose(section.crypto);
   }
 
   /** Plain RTP: never outside; inside unless it says RTP/SAVP or the policy asks for SRTP. */
@@ -273,7 +273,7 @@ export class CallMedia implements MediaSession {
     const offered = exchange.plans[index]!.section;
     const fromClient = exchange.from === 'client';
     const inside = fromClient ? verdict.section : offered;
-    const agree = (keys: MediaLine['clientKeys'], attribute: CryptoAttribute | undefined): LegCrypto =>
+    const agree = (keys: LegKeys, attribute: CryptoAttribute | undefined): LegCrypto =>
       attribute === undefined ? PLAIN : keys.agree(attribute);
     line.program({
       client: agree(line.clientKeys, verdict.client),

@@ -70,6 +70,15 @@ describe('offer and answer', () => {
     expect(chooseCrypto(suites.map((suite, index) => remote(suite, index)))?.suite).toBe(expected);
   });
 
+  test('of a later offer the suite in use is taken, even where a stronger one stands beside it', () => {
+    const leg = keys();
+    const weaker = remote('AES_CM_128_HMAC_SHA1_80', 3);
+    const offered = [remote('AEAD_AES_256_GCM', 2), weaker];
+    expect(leg.choose(offered)?.suite).toBe('AEAD_AES_256_GCM');
+    leg.agree(weaker);
+    expect(leg.choose(offered)?.suite).toBe('AES_CM_128_HMAC_SHA1_80');
+  });
+
   test('an answer carries the chosen tag and our key', () => {
     const leg = keys();
     const [answer] = usableCrypto([leg.answer(remote('AEAD_AES_128_GCM', 9, 77))]);

@@ -76,6 +76,13 @@ export class LegKeys {
     );
   }
 
+  /** The line of the peer's offer that we take: the suite in use if it is there, else our strongest. */
+  choose(offered: readonly CryptoAttribute[]): CryptoAttribute | undefined {
+    const inUse = this.#remotes[0]?.attribute;
+    const same = inUse && offered.find((attribute) => attribute.suite === inUse.suite);
+    return same ?? chooseCrypto(offered);
+  }
+
   /** The value of the a=crypto line that answers the chosen line of the peer's offer. */
   answer(chosen: CryptoAttribute): string {
     return printCrypto({ ...chosen, ...this.#localKey(suiteName(chosen)) });
