@@ -1,5 +1,6 @@
 // The lab put together: files, name servers and Unified CM in this process, edge and core as processes of their own,
 // all on loopback and without root. Whatever ends this process ends everything it started.
+import { existsSync } from 'node:fs';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { addressPlan, labPorts } from './address-plan.ts';
@@ -31,7 +32,11 @@ export class LabPortsTaken extends Error {
   }
 }
 
-const launcher = fileURLToPath(new URL('../bin/viaduct.mjs', import.meta.url));
+/** Beside this room's source, or one further up when this is the built package (`dist/lab`). */
+const launcher =
+  ['../bin/viaduct.mjs', '../../bin/viaduct.mjs']
+    .map((place) => fileURLToPath(new URL(place, import.meta.url)))
+    .find(existsSync) ?? 'viaduct.mjs';
 const childGraceMs = 4_000;
 
 /** Starts everything. Throws LabPortsTaken before anything is started. */

@@ -3,7 +3,7 @@
 import { addressPlan } from './address-plan.ts';
 import { type Lab, LabPortsTaken, startLab } from './lab.ts';
 import { type ProofResult, runProof } from './proof.ts';
-import { createRoad } from './road/road.ts';
+import { createRoad, type WalkedRoad } from './road/road.ts';
 
 export interface LabRun {
   /** Leave after the proof. */
@@ -28,8 +28,9 @@ export async function runLab({ once }: LabRun): Promise<number> {
     write('\nNothing was started. End what holds these ports and try again.');
     return 1;
   }
+  const road = createRoad(lab);
   try {
-    const result = await Promise.race([prove(lab, stop), stop.promise]);
+    const result = await Promise.race([prove(road, stop), stop.promise]);
     if (result === 'stopped') {
       write('\nstopped before the proof was complete');
       return 130;
@@ -37,14 +38,23 @@ export async function runLab({ once }: LabRun): Promise<number> {
     if (result.failed > 0) explain(lab);
     write(`\nproof: ${result.passed} passed, ${result.failed} failed`);
     if (once) return result.failed === 0 ? 0 : 1;
-    const { edge, core } = addressPlan;
-    write(`\nEdge and core stay up until Ctrl-C. Status of the edge: http://${edge.address}:${edge.admin}/`);
-    write(`Status of core: http://${core.address}:${core.admin}/`);
+    await road.stay(write);
+    tellWhereToLook();
     await stop.promise;
     return 0;
   } finally {
+    road.close();
     await lab.close();
   }
+}
+
+function tellWhereToLook(): void {
+  const { edge, core } = addressPlan;
+  write(
+    '\nEverything stays up, with both phones registered, until Ctrl-C. What the processes say of themselves:',
+  );
+  write(`  edge  http://${edge.address}:${edge.admin}/`);
+  write(`  core  http://${core.address}:${core.admin}/`);
 }
 
 interface StopSignal {
@@ -64,13 +74,8 @@ function stopSignal(): StopSignal {
   return { promise, isStopped: () => isStopped };
 }
 
-async function prove(lab: Lab, { isStopped }: StopSignal): Promise<ProofResult> {
-  const road = createRoad(lab);
-  try {
-    return await runProof(road.steps, { stepTimeoutMs, now: () => performance.now(), write, isStopped });
-  } finally {
-    road.close();
-  }
+async function prove({ steps }: WalkedRoad, { isStopped }: StopSignal): Promise<ProofResult> {
+  return runProof(steps, { stepTimeoutMs, now: () => performance.now(), write, isStopped });
 }
 
 function introduce(): void {

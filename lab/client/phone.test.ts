@@ -7,7 +7,8 @@ import { startUnifiedCm, type UnifiedCm } from '../unified-cm/unified-cm.ts';
 import { connectPhone, type Phone, type PhoneOptions } from './phone.ts';
 
 const node = { name: 'ucm1.example.com', address: '127.0.0.1' };
-const enterprise: Enterprise = exampleEnterprise([node]);
+const secondNode = { name: 'ucm2.example.com', address: '127.0.0.3' };
+const enterprise: Enterprise = exampleEnterprise([node, secondNode]);
 let authority = '';
 let cluster: UnifiedCm;
 let certificate: IssuedCertificate;
@@ -16,7 +17,7 @@ const phones: Phone[] = [];
 beforeAll(async () => {
   const made = await createLabAuthority('Inside', Date.now());
   authority = made.certificate;
-  certificate = await made.issue([node.name, node.address]);
+  certificate = await made.issue([node.name, secondNode.name, node.address, secondNode.address]);
 });
 beforeEach(async () => {
   const ports = { uds: 0, files: 0, secureFiles: 0, sip: 0, secureSip: 0 };
@@ -84,6 +85,24 @@ describe.each([
     expect(await atAlice.ended).toBe('there');
     expect((await alice.register(0)).headers.get('contact')).toBeUndefined();
   }, 10_000);
+});
+
+test('two phones on two nodes of one cluster call each other', async () => {
+  const alice = await phone('alice', false);
+  const port = cluster.sip.bound.get(secondNode.name)?.sip ?? 0;
+  const connection = {
+    transport: 'TCP',
+    address: secondNode.address,
+    port,
+    localAddress: '127.0.0.2',
+  } as const;
+  const bob = await phone('bob', false, { connection, node: secondNode.name });
+  await Promise.all([alice.register(), bob.register()]);
+  const calling = alice.call('1002');
+  const [atAlice, atBob] = await Promise.all([calling, bob.nextCall().then((incoming) => incoming.accept())]);
+  await atAlice.hold();
+  await atBob.hangUp();
+  expect(await atAlice.ended).toBe('there');
 });
 
 test('the keepalive inside the SIP connection is answered', async () => {

@@ -7,14 +7,37 @@ import { callSteps } from './call-steps.ts';
 import { type Person, type Road } from './road-state.ts';
 import { webSteps } from './web-steps.ts';
 
-/** The steps, in order, and what closes the phones and connections they opened. */
-export function createRoad(lab: Lab): { readonly steps: readonly ProofStep[]; close(): void } {
+export interface WalkedRoad {
+  /** In order. */
+  readonly steps: readonly ProofStep[];
+  /** Registers both phones again and keeps them so; `lost` is told in words when one cannot be. */
+  stay(lost: (what: string) => void): Promise<void>;
+  /** Closes the phones and connections that the steps opened. */
+  close(): void;
+}
+
+/** Two minutes are granted; half of that leaves room for a link that is just coming back. */
+const refreshMs = 60_000;
+
+/** Nothing happens until the steps are run. */
+export function createRoad(lab: Lab): WalkedRoad {
   const road: Road = {};
+  let refresh: NodeJS.Timeout | undefined;
   const alice = findPerson(lab, 'alice');
   const bob = findPerson(lab, 'bob');
   return {
     steps: [...webSteps(road, lab, alice, bob), ...callSteps(road, lab, alice, bob)],
+    stay: async (lost) => {
+      const register = async (): Promise<void> => {
+        const results = await Promise.allSettled([road.alice?.register(), road.bob?.register()]);
+        const failed = results.find((result) => result.status === 'rejected');
+        if (failed !== undefined) lost(`a phone could not register again: ${String(failed.reason)}`);
+      };
+      refresh = setInterval(() => void register(), refreshMs);
+      await register();
+    },
     close: () => {
+      clearInterval(refresh);
       road.alice?.close();
       road.bob?.close();
       road.requests?.close();
