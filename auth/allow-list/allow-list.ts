@@ -67,7 +67,7 @@ function decide(
   }
   const onPath = tree.matches(request.path).filter((rule) => rule.shape?.test(request.path) ?? true);
   const rule = onPath.find((candidate) => permits(candidate, request.method));
-  if (rule !== undefined) return { outcome: 'listed', node, rule, text: `In allow list: ${printRule(rule)}` };
+  if (rule !== undefined) return { outcome: 'listed', node, rule, text: 'In allow list' };
   const refused = onPath[0];
   if (refused !== undefined) {
     return unlisted('method', refused, `${request.method} is none of the methods of ${printRule(refused)}`);

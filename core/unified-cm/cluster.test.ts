@@ -170,6 +170,11 @@ describe('what follows from the nodes', () => {
     expect([uds.unifiedCm.sipZones(), uds.unifiedCm.allowList(), uds.unifiedCm.nodes()]).toEqual(before);
     expect(uds.unifiedCm.sipZones()).toBe(before[0]);
     expect(changes).toBe(0);
+    uds.unifiedCm.noteFailure({ name: 'ucm2.example.com', cluster: 'c1' }, 'gone');
+    expect(uds.unifiedCm.nodes()[1]?.reach.state).toBe('down');
+    expect(uds.unifiedCm.sipZones()).toBe(before[0]);
+    expect(uds.unifiedCm.allowList()).toBe(before[1]);
+    changes = 0;
     uds.servers = ['ucm1.example.com'];
     uds.clock.advance(300_000);
     await uds.settle();

@@ -51,8 +51,8 @@ export interface ClusterSurroundings {
     warn(fields: object, text: string): void;
   };
   readonly count: (event: string, reason?: string) => void;
-  /** The list of nodes, or how one of them stands, has changed. */
-  readonly onChange: () => void;
+  /** The list of nodes or their addresses have changed, or only how one of them stands. */
+  readonly onChange: (what: 'nodes' | 'reach') => void;
 }
 
 export interface Cluster {
@@ -181,14 +181,14 @@ class DiscoveredCluster implements Cluster {
   #takeList(names: readonly string[]): void {
     const before = this.#nodes;
     this.#nodes = this.#withNames(names);
-    if (!this.#listed || before.map(nameOf).join() !== this.#nodes.map(nameOf).join()) {
+    if (!this.#listed || before.map(entryOf).join() !== this.#nodes.map(entryOf).join()) {
       const { name } = this.options;
       this.#around.log.info(
         { event: 'Nodes Discovered', cluster: name, nodes: names },
         'cluster has these nodes',
       );
       this.#listed = true;
-      this.#around.onChange();
+      this.#around.onChange('nodes');
     }
   }
 
@@ -224,7 +224,7 @@ class DiscoveredCluster implements Cluster {
         aliases: [...new Set([node.name, ...found])],
       };
       this.#replace(pinned);
-      this.#around.onChange();
+      this.#around.onChange('nodes');
       return pinned;
     } catch (error) {
       return failureText(error, node.name, this.options.ports.web);
@@ -294,11 +294,12 @@ class DiscoveredCluster implements Cluster {
     if (state === 'up') this.#around.log.info(fields, `${name} answers`);
     else this.#around.log.warn({ ...fields, cause }, `${name} does not answer`);
     this.#around.count(state === 'up' ? 'node-up' : 'node-down');
-    this.#around.onChange();
+    this.#around.onChange('reach');
     return true;
   }
 }
 
-function nameOf(node: CallControlNode): string {
-  return node.name;
+/** What a list says of a node. */
+function entryOf(node: CallControlNode): string {
+  return `${node.name} ${node.discovered} ${node.kinds.join('+')}`;
 }

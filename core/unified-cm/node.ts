@@ -1,6 +1,6 @@
 // What core knows of a server inside: its name, how it may be reached and how that stands. Discovery pins the addresses;
 // every connection goes to a pinned address and proves the name, so what DNS says later changes nothing (T-110).
-import type { ListedNode, NodeKind } from '../../auth/index.ts';
+import type { ListedNode } from '../../auth/index.ts';
 
 export interface CallControlNode extends ListedNode {
   /** Addresses found at discovery; empty when the name could not be resolved yet. */

@@ -65,8 +65,9 @@ export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
   const around: ClusterSurroundings = {
     ...options,
     uds: createUdsClient(options.fetch),
-    onChange: () => {
-      world = undefined;
+    onChange: (what) => {
+      // How nodes stand changes often under load, what follows from their list is dear to make: kept when it still fits.
+      world = what === 'reach' && world !== undefined ? { ...world, nodes: readNodes(clusters) } : undefined;
       for (const listener of listeners) listener();
     },
   };
@@ -111,8 +112,12 @@ interface World {
   readonly allowList: AllowList;
 }
 
+function readNodes(clusters: readonly Cluster[]): CallControlNode[] {
+  return clusters.flatMap((cluster) => cluster.nodes());
+}
+
 function readWorld(clusters: readonly Cluster[], rules: readonly AllowRule[]): World {
-  const nodes = clusters.flatMap((cluster) => cluster.nodes());
+  const nodes = readNodes(clusters);
   const builtIn = clusters.flatMap(({ options: { name, deployment, ports } }) =>
     builtInRules(name, deployment, ports),
   );
