@@ -73,7 +73,8 @@ export async function connectPhone(options: PhoneOptions): Promise<Phone> {
   const socket: Socket =
     transport === 'TLS'
       ? connectTls({ ...where, servername: tls?.name, ca: tls?.authority })
-      : connectTcp({ ...where, noDelay: true });
+      : connectTcp(where);
+  socket.setNoDelay(true);
   await new Promise<void>((resolve, reject) => {
     socket.once('error', reject);
     socket.once(transport === 'TLS' ? 'secureConnect' : 'connect', () => {

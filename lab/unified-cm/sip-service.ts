@@ -80,7 +80,9 @@ class Exchange {
     }
     if (secureSip !== 'off') {
       const { chain, key } = this.#options.certificate;
-      const server = createTlsServer({ cert: chain, key }, (socket) => this.#accept(socket, node, 'tls'));
+      const server = createTlsServer({ cert: chain, key, noDelay: true }, (socket) =>
+        this.#accept(socket, node, 'tls'),
+      );
       ports.secureSip = await this.#listen(server, secureSip, node.address);
     }
   }
@@ -151,7 +153,8 @@ class Exchange {
     const { certificate, authority } = this.#options;
     const where = { host, port, localAddress };
     const tls = { ...where, cert: certificate.chain, key: certificate.key, ca: authority };
-    const socket = transport === 'tls' ? connectTls(tls) : connectTcp({ ...where, noDelay: true });
+    const socket = transport === 'tls' ? connectTls(tls) : connectTcp(where);
+    socket.setNoDelay(true);
     return new Promise((resolve, reject) => {
       socket.once('error', reject);
       socket.once(transport === 'tls' ? 'secureConnect' : 'connect', () => {
