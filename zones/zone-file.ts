@@ -151,8 +151,8 @@ export function certificateName(certificate: X509Certificate): string | undefine
   return names.length === 1 ? names[0]?.slice('DNS:'.length) : undefined;
 }
 
-/** Hash of what both sides of a zone must have alike; each says it in its hello, so that a stale file is noticed. */
-export function zoneConfigHash(zone: TraversalZone): string {
+/** What both sides of a zone must have alike, as one word for comparison. */
+function zoneConfigHash(zone: TraversalZone): string {
   const { name, id, authority, edges, cores, ports } = zone;
   return createHash('sha256')
     .update(JSON.stringify([name, id, authority, edges, cores, ports]))
