@@ -5,7 +5,7 @@
 //     OPTIONS sip:… SIP/2.0
 //   receives 200                or a method; `receives 183 optional`, `receives 401 auth`, `receives 200 routes`
 //     Subject: ^exact bytes$    this header must be there and match the expression
-//     keeps Via as viaOfInvite  all its values for later, as [$viaOfInvite]
+//     keeps Record-Route to Max-Forwards as head    the lines from the first to before the second, as [$head]
 //   waits 300                   milliseconds
 //
 // `Content-Length` is added to what is sent. Lines that begin with # are remarks.
@@ -27,7 +27,7 @@ export function scenarioXml(name: string): string {
   const steps = readSteps(name);
   const body = steps.map(printStep);
   const variables = [
-    ...new Set([...body.join('').matchAll(/assign_to="(\w+)"/g)].map(([, variable]) => variable)),
+    ...new Set([...body.join('').matchAll(/assign_to="([\w,]+)"/g)].map(([, variable]) => variable)),
   ];
   const reference = variables.length === 0 ? '' : `<Reference variables="${variables.join(',')}"/>`;
   return `<?xml version="1.0" encoding="UTF-8"?>\n<scenario name="${name}">\n${body.join('\n')}\n${reference}</scenario>\n`;
@@ -82,8 +82,12 @@ function printReceive(step: Step, index: number): string {
 }
 
 function printCheck(line: string, variable: string): string {
-  const kept = /^keeps (\S+) as (\w+)$/.exec(line);
-  if (kept !== null) return `<ereg regexp=".*" search_in="hdr" header="${kept[1]}:" assign_to="${kept[2]}"/>`;
+  const kept = /^keeps (\S+) to (\S+) as (\w+)$/.exec(line);
+  if (kept !== null) {
+    const [, first, next, name] = kept;
+    const lines = `(${first}: .*[^[:cntrl:]])[[:cntrl:]]+${next}:`;
+    return `<ereg regexp="${lines}" search_in="msg" check_it="true" assign_to="${variable},${name}"/>`;
+  }
   const colon = line.indexOf(':');
   const [header, expression] = [line.slice(0, colon + 1), line.slice(colon + 1).trim()];
   const escaped = expression.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');

@@ -1,4 +1,6 @@
 // curl outside as the HTTPS client: what came back as a value, with the edge's certificate checked by name.
+import { readFileSync } from 'node:fs';
+import path from 'node:path';
 import { DOMAIN, EDGE_NAME } from './addresses.ts';
 import type { Stage } from './stage.ts';
 
@@ -21,6 +23,8 @@ export interface CurlOptions {
   readonly timeoutSeconds?: number;
 }
 
+let serial = 0;
+
 /** The first path segment: base64url without padding. */
 export function lane(text: string): string {
   return Buffer.from(text).toString('base64url');
@@ -32,6 +36,8 @@ export async function curl(
   pathAndQuery: string,
   options: CurlOptions = {},
 ): Promise<CurlAnswer> {
+  // Not /dev/stderr: where that is a socket, curl 7.88 cannot open it and crashes.
+  const headerFile = path.join(stage.folder.path, `curl-headers-${serial++}`);
   const words = [
     'curl',
     '--silent',
@@ -42,7 +48,7 @@ export async function curl(
     '--cacert',
     stage.publicAuthority.certificate,
     '--dump-header',
-    '/dev/stderr',
+    headerFile,
     '--output',
     options.discard === true ? '/dev/null' : '-',
     '--write-out',
@@ -61,7 +67,7 @@ export async function curl(
   const how = await one.ended;
   const counted = /curl-counted (\d+) (\d+)/.exec(one.errorOutput());
   if (how !== 0 || counted === null) throw new Error(`curl ended with ${how}:\n${one.errorOutput()}`);
-  const lines = one.errorOutput().split(/\r?\n/);
+  const lines = readFileSync(headerFile, 'latin1').split('\r\n');
   const headers = Object.fromEntries(
     lines
       .filter((line) => /^[\w-]+:/.test(line))
