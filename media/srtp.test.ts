@@ -254,6 +254,21 @@ describe.each(SUITES.map((suite) => [suite.name, suite] as const))('%s', (_name,
     expect(next.unprotectRtp(bytes(from.protectRtp(rtp(70_000), 0)))).toMatchObject({ newest: true });
   });
 
+  test.each([
+    ['far behind', 30_000, 100],
+    ['before the beginning', 10, 60_000],
+    ['behind across the wrap', 65_500, 40_000],
+  ])('a source that starts over %s goes on where it left off', (_name, last, again) => {
+    const [sender, receiver] = contexts(suite);
+    bytes(receiver.unprotectRtp(bytes(sender.protectRtp(rtp(last), 0))));
+    expect(sender.protectRtp(rtp(again), 0)).toBe('replay'); // it may be a late packet
+    for (let step = 1; step < 40; step++) {
+      const opened = bytes(receiver.unprotectRtp(bytes(sender.protectRtp(rtp(again + step), 4)).subarray(4)));
+      expect(opened).toEqual(rtp(last + step));
+    }
+    expect(sender.protectRtp(rtp(again + 20), 0)).toBe('replay');
+  });
+
   test('MKI of the peer is checked and taken out', () => {
     const [sender, receiver] = contexts(suite, 4, 'a1b2');
     const wire = bytes(sender.protectRtp(rtp(1), 0));

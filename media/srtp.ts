@@ -4,6 +4,7 @@
 // because a forgotten sender index would use a keystream twice.
 import { RTCP_HEADER_BYTES, RTP_HEADER_BYTES, rtpHeaderBytes } from './packet.ts';
 import { ReplayWindow } from './replay-window.ts';
+import { SequenceRestarts } from './sequence-restarts.ts';
 import { estimateIndex, RTCP_INDEX_LIMIT, RTP_INDEX_LIMIT } from './rtp-index.ts';
 import { deriveKeys, type MasterKey, type SessionKeys } from './srtp-keys.ts';
 import type { Suite } from './srtp-suites.ts';
@@ -43,6 +44,16 @@ export interface SrtpOptions {
 interface Source {
   readonly rtp: ReplayWindow;
   readonly rtcp: ReplayWindow;
+  /** Senders only: how far sequence numbers are moved since the source started over. */
+  readonly restarts: SequenceRestarts;
+}
+
+function newSource(rtpIndex = -1, rtcpIndex = -1): Source {
+  return {
+    rtp: new ReplayWindow(rtpIndex),
+    rtcp: new ReplayWindow(rtcpIndex),
+    restarts: new SequenceRestarts(),
+  };
 }
 
 /** What both directions share: session keys and the bounded table of sources. */
@@ -61,8 +72,7 @@ class SrtpContext {
     this.mki = options.master.mki ?? Buffer.alloc(0);
     this.#maxSources = options.maxSources;
     for (const state of options.states ?? []) {
-      const source = { rtp: new ReplayWindow(state.rtpIndex), rtcp: new ReplayWindow(state.rtcpIndex) };
-      this.#sources.set(state.ssrc, source);
+      this.#sources.set(state.ssrc, newSource(state.rtpIndex, state.rtcpIndex));
     }
   }
 
@@ -80,7 +90,7 @@ class SrtpContext {
     const known = this.#sources.get(ssrc);
     if (known !== undefined) return known;
     if (this.#sources.size >= this.#maxSources) return undefined;
-    return { rtp: new ReplayWindow(), rtcp: new ReplayWindow() };
+    return newSource();
   }
 
   protected remember(ssrc: number, source: Source): void {
@@ -88,7 +98,10 @@ class SrtpContext {
   }
 }
 
-/** Protects packets. Refuses an index twice: that would be two plaintexts under one keystream. */
+/**
+ * Protects packets. Refuses an index twice: that would be two plaintexts under one keystream. A source that starts
+ * its sequence numbers over is moved to where it left off, because its receiver could not follow it back.
+ */
 export class SrtpSender extends SrtpContext {
   /** RTP in, SRTP out, behind `headroom` free bytes. The caller has classified the packet as RTP. */
   protectRtp(packet: Buffer, headroom: number): Buffer | SrtpDrop {
@@ -97,27 +110,37 @@ export class SrtpSender extends SrtpContext {
     const ssrc = packet.readUInt32BE(8);
     const source = this.source(ssrc);
     if (source === undefined) return 'source-limit';
-    const index = estimateIndex(source.rtp.highest, packet.readUInt16BE(2));
+    const index = this.#senderIndex(source, packet.readUInt16BE(2));
+    if (index === undefined) return 'replay';
     if (index >= RTP_INDEX_LIMIT) return 'key-exhausted';
-    if (index < 0 || source.rtp.check(index) !== 'new') return 'replay';
     const out = Buffer.allocUnsafe(headroom + packet.length + this.suite.rtpTagBytes);
     out.set(packet.subarray(0, header), headroom);
-    this.#sealRtp(out, headroom, header, packet, ssrc, index);
+    out.writeUInt16BE(index % 65536, headroom + 2);
+    this.#sealRtp(out, headroom, header, packet.subarray(header), ssrc, index);
     this.remember(ssrc, source);
     source.rtp.record(index);
     return out;
   }
 
-  #sealRtp(out: Buffer, at: number, header: number, packet: Buffer, ssrc: number, index: number): void {
+  /** The index to protect a packet under; undefined when it was used or its packet comes too late. */
+  #senderIndex(source: Source, sequence: number): number | undefined {
+    const { rtp, restarts } = source;
+    const index = estimateIndex(rtp.highest, restarts.moved(sequence));
+    const verdict = index < 0 ? 'old' : rtp.check(index);
+    if (verdict === 'new') return index;
+    return verdict === 'old' && restarts.startsOver(sequence, rtp.highest) ? rtp.highest + 1 : undefined;
+  }
+
+  /** Seals the payload behind the header that lies in `out` from `at` on. */
+  #sealRtp(out: Buffer, at: number, header: number, payload: Buffer, ssrc: number, index: number): void {
     const keys = this.rtpKeys;
-    const payload = packet.subarray(header);
+    const end = at + header + payload.length;
     if (keys.authentication === undefined) {
       const nonce = rtpNonce(keys.salt, ssrc, index);
-      sealGcm(keys, nonce, packet.subarray(0, header), payload, out, at + header);
+      sealGcm(keys, nonce, out.subarray(at, at + header), payload, out, at + header);
       return;
     }
     counterMode(keys, counterBlock(keys.salt, ssrc, index), payload, out, at + header);
-    const end = at + packet.length;
     const tag = authenticate(keys.authentication, out.subarray(at, end), Math.floor(index / 65536));
     out.set(tag.subarray(0, this.suite.rtpTagBytes), end);
   }
