@@ -14,13 +14,13 @@ import type {
 } from '../../sip/index.ts';
 import { makesDialog, type HopSide } from '../../sip/hop/index.ts';
 import { CallMedia, type Exchange, type MediaVerdict } from './call-media.ts';
-import { learnTag, type Dialog } from './dialog-table.ts';
+import type { Dialog } from './dialog-table.ts';
 import type { EdgeIdentity } from './edge-identity.ts';
 import { answeredHere, flowHeader, routeFromClient, type FromClientContext } from './from-client.ts';
 import { routeFromInside, type FromInsideContext } from './from-inside.ts';
 import { sendBye, sendOwnAck, type HangUpOptions } from './hang-up.ts';
 import { HopSender, type HopSenderOptions } from './hop-sender.ts';
-import { firstLegs, noteAnswer, noteRequest, silenceMsOf } from './leg-notes.ts';
+import { callerLeg, noteAnswer, noteRefresh, noteRequest, silenceMsOf } from './leg-notes.ts';
 import type { MediaAnchor } from './media-anchor.ts';
 import type { Outgoing, Target } from './outgoing.ts';
 import { forwardRegister, type RegisterPassageOptions } from './register-passage.ts';
@@ -190,7 +190,7 @@ export class CoreProxy implements TransactionUser {
         nodeZone: target?.kind === 'node' ? target.node.zone : outgoing.nodeZone,
         edge,
         flow: owner.flow,
-        legs: firstLegs(request, from === 'inside'),
+        caller: callerLeg(request, from === 'inside'),
       },
       nowMs(),
     );
@@ -232,11 +232,9 @@ export class CoreProxy implements TransactionUser {
     if (response.status === 430 && target.kind === 'edge') return this.#flowGone(passage);
     if (target.kind === 'edge') this.#restoreRecordRoute(passage, response);
     const { dialog, exchange } = passage;
+    if (dialog !== undefined && passage.isFirst && response.status < 300) noteAnswer(dialog, response);
     if (dialog?.state === 'ended' && passage.isFirst && response.isSuccess)
       return this.#tooLate(passage, dialog, response);
-    const tag = response.to.tag;
-    if (dialog !== undefined && passage.isFirst && tag !== undefined && response.status < 300)
-      learnTag(dialog, tag);
     if (dialog?.media === undefined || exchange === undefined || !carriesMedia(exchange.method)) {
       return this.#deliver(passage, response);
     }
@@ -257,10 +255,8 @@ export class CoreProxy implements TransactionUser {
     const { dialogs, nowMs } = this.#options;
     const { method } = outgoing.request;
     if (isFirst && !response.isSuccess) return dialogs.end(dialog, `refused ${response.status}`, nowMs());
-    if (isFirst) {
-      noteAnswer(dialog, response);
-      return dialogs.accept(dialog, silenceMsOf(response), nowMs());
-    }
+    if (isFirst) return dialogs.accept(dialog, silenceMsOf(response), nowMs());
+    if (response.isSuccess) noteRefresh(dialog, response, !isFromCaller(dialog, outgoing));
     const isGone = response.status === 481 || response.status === 408;
     const isOver =
       method === 'BYE' ? response.status !== 401 && response.status !== 407 : isGone && method === 'INVITE';

@@ -20,10 +20,11 @@ export interface Dialog {
   /** Zone of the node on the inside leg. */
   readonly nodeZone: string;
   readonly edge: EdgeIdentity;
-  /** Tags of callees; more than one when the request was forked. */
-  readonly calleeTags: Set<string>;
-  /** What a BYE of our own needs, per leg. */
-  readonly legs: { readonly caller: DialogLeg; readonly callee: DialogLeg };
+  readonly caller: DialogLeg;
+  /** Callees by tag; more than one when the request was forked. */
+  readonly callees: Map<string, DialogLeg>;
+  /** The callee that answered last. */
+  callee: DialogLeg | undefined;
   /** The connection its client used last. */
   flow: FlowRef;
   state: DialogState;
@@ -41,8 +42,8 @@ export interface DialogLeg {
   address: string;
   /** Contact URI: where requests to this end go. */
   target: string | undefined;
-  /** Route values between core and this end, nearest first. */
-  routes: readonly string[];
+  /** Route values between core and this end, nearest first; undefined until this end has said. */
+  routes: readonly string[] | undefined;
   /** Highest CSeq number this end used. */
   cseq: number;
 }
@@ -69,7 +70,7 @@ export type DialogRefusal = 'user-call-limit' | 'dialog-table-full';
 /** Everything known when a dialog-forming request is sent on. */
 export type DialogStart = Omit<
   Dialog,
-  'calleeTags' | 'state' | 'deadlineMs' | 'silenceMs' | 'media' | 'cancel'
+  'callees' | 'callee' | 'state' | 'deadlineMs' | 'silenceMs' | 'media' | 'cancel'
 >;
 
 interface Held {
@@ -108,7 +109,8 @@ export class DialogTable {
     }
     const dialog: Dialog = {
       ...start,
-      calleeTags: new Set(),
+      callees: new Map(),
+      callee: undefined,
       state: 'early',
       deadlineMs: nowMs + setupTimeoutMs,
       silenceMs: maxSilenceMs,
@@ -188,13 +190,15 @@ export function belongsTo(
   if (message.callId !== dialog.callId || callerTag !== dialog.callerTag || calleeTag === undefined)
     return false;
   // A NOTIFY may overtake the 2xx that makes its dialog (RFC 6665 §4.4.1): its tag is learnt, as that of a 1xx is.
-  return dialog.calleeTags.has(calleeTag) || (!isFromCaller && learnTag(dialog, calleeTag));
+  return dialog.callees.has(calleeTag) || (!isFromCaller && learnCallee(dialog, calleeTag) !== undefined);
 }
 
-/** Remembers a callee's tag while the dialog is young; false when it may not be learnt any more. */
-export function learnTag(dialog: Dialog, tag: string): boolean {
-  if (dialog.calleeTags.has(tag)) return true;
-  if (dialog.state !== 'early' || dialog.calleeTags.size >= maxCalleeTags) return false;
-  dialog.calleeTags.add(tag);
-  return true;
+/** The leg of a callee, remembered while the dialog is young; undefined when it may not be learnt any more. */
+export function learnCallee(dialog: Dialog, tag: string): DialogLeg | undefined {
+  const known = dialog.callees.get(tag);
+  if (known !== undefined) return known;
+  if (dialog.state !== 'early' || dialog.callees.size >= maxCalleeTags) return undefined;
+  const leg: DialogLeg = { address: '', target: undefined, routes: undefined, cseq: 0 };
+  dialog.callees.set(tag, leg);
+  return leg;
 }

@@ -2,7 +2,7 @@
 // Trust: the edge is authenticated, what it carries is not. Every request but REGISTER needs a connection over which
 // a registration was granted (T-054, T-055), speaks as the registered user, and goes to discovered nodes only (T-060,
 // T-064).
-import type { SipRequest, SipUri } from '../../sip/index.ts';
+import { parseNameAddr, parseUri, type SipRequest, type SipUri } from '../../sip/index.ts';
 import {
   isLooped,
   loopHash,
@@ -37,6 +37,7 @@ export interface FromClientContext {
     | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
     | undefined;
   readonly nowMs: () => number;
+  readonly count: (event: string, reason?: string) => void;
 }
 
 /** Core answers this request itself: OPTIONS that names it. */
@@ -60,9 +61,12 @@ export function routeFromClient(
   if (dialog !== undefined && isRefusal(dialog)) return dialog;
   const owner = ownerOf(request, flow, dialog, context);
   if (isRefusal(owner)) return owner;
+  const astray = dialog === undefined ? undefined : keepToDialog(request, dialog, context);
+  if (astray !== undefined) return astray;
   const targets = targetsOf(request, owner, dialog, context);
   if (isRefusal(targets)) return targets;
-  const denied = dialog === undefined ? context.policy?.(request, owner.aor) : undefined;
+  const denied =
+    dialog === undefined || request.method === 'REFER' ? context.policy?.(request, owner.aor) : undefined;
   if (denied !== undefined) return refuse(denied.status, 'policy', denied.reason);
   const cameFrom = hop.edgeSide;
   return { request, from: 'client', targets, owner, dialog, loopHash: hash, edge, cameFrom, nodeZone: '' };
@@ -102,6 +106,44 @@ function takeDialog(
   dialog.flow = flow;
   dialogs.touch(dialog, nowMs());
   return dialog;
+}
+
+/**
+ * Inside a dialog the way and the target are those that its other end gave (RFC 3261 §12.2.1.1), not the client's to
+ * choose: a differing route set is put right, a target on another host is refused unless routing would allow it (T-060).
+ */
+function keepToDialog(request: SipRequest, dialog: Dialog, context: FromClientContext): Refusal | undefined {
+  const own = dialog.isClientCaller ? dialog.caller : dialog.callees.get(request.from.tag ?? '');
+  const far = dialog.isClientCaller ? dialog.callees.get(request.to.tag ?? '') : dialog.caller;
+  if (
+    own !== undefined &&
+    own.address !== '' &&
+    parseNameAddr(own.address).uriText !== request.from.uriText
+  ) {
+    return refuse(403, 'from-mismatch');
+  }
+  const given = request.headers.getAll('Route');
+  if (far?.routes === undefined) return given.length > 1 ? refuse(403, 'route-refused') : undefined;
+  const { routes, target } = far;
+  if (given.length !== routes.length || given.some((value, index) => value !== routes[index])) {
+    context.count('route-set-restored');
+    request.headers.setAll('Route', routes);
+  }
+  const { uri } = request;
+  if (uri.kind !== 'sip' || request.uriText === target) return undefined;
+  const known = target === undefined ? undefined : parseUri(target);
+  const isSame =
+    known?.kind === 'sip' && known.host.toLowerCase() === uri.host.toLowerCase() && known.port === uri.port;
+  return isSame || isKnownHost(uri.host, context) ? undefined : refuse(403, 'target-refused');
+}
+
+/** Whether the Request-URI names a discovered node or a domain that we serve, with no other hop on the way. */
+function isRoutable({ uri, headers }: SipRequest, context: FromClientContext): boolean {
+  return uri.kind === 'sip' && headers.getAll('Route').length <= 1 && isKnownHost(uri.host, context);
+}
+
+function isKnownHost(host: string, { directory }: FromClientContext): boolean {
+  return directory.isNode(host) || directory.serves(host);
 }
 
 /** A plain Route that names core (get_edge_config's, when an edge left it on) has done its work here. */
@@ -157,7 +199,8 @@ function targetsOf(
     const uri = routeUri(route);
     // Out of a dialog nobody but us has put a Route there with right.
     if (uri === undefined || request.to.tag === undefined) return refuse(403, 'route-refused');
-    if (isCoreHost(context.hop, uri.host)) return [{ kind: 'self' }];
+    if (dialog === undefined && !isRoutable(request, context)) return refuse(403, 'target-refused');
+    if (isCoreHost(context.hop, uri.host)) return passesTwice(uri, request, context);
     return nodesFor(
       { ...wantedOf(request, owner, context), host: uri.host, port: uri.port },
       dialog,
@@ -176,6 +219,16 @@ function targetsOf(
     );
   if (uri.scheme !== 'tel') return refuse(416, 'scheme');
   return homeNodes(wantedOf(request, owner, context), context);
+}
+
+/** Through core again, into the other client's leg of the same call: only where that leg is known. */
+function passesTwice(
+  uri: SipUri,
+  request: SipRequest,
+  { dialogs }: FromClientContext,
+): readonly Target[] | Refusal {
+  const other = dialogs.get(pairIdOf(uri) ?? '');
+  return other?.callId === request.callId ? [{ kind: 'self' }] : refuse(403, 'route-refused');
 }
 
 function wantedOf(request: SipRequest, owner: Owner, context: FromClientContext): Wanted {

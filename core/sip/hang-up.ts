@@ -46,13 +46,14 @@ function inDialog(
   via: string,
   extra: readonly HeaderPair[],
 ): SipRequest | undefined {
-  const { caller, callee } = dialog.legs;
+  const { caller, callee } = dialog;
+  if (callee === undefined) return undefined;
   const [to, from] = end === 'caller' ? [caller, callee] : [callee, caller];
   if (to.target === undefined || tagOf(to.address) === undefined || tagOf(from.address) === undefined) {
     return undefined;
   }
   if (method === 'BYE') from.cseq += 1;
-  const routes = isClientEnd(dialog, end) ? [flowRoute(dialog.flow)] : to.routes;
+  const routes = isClientEnd(dialog, end) ? [flowRoute(dialog.flow)] : (to.routes ?? []);
   return createRequest({
     method,
     uri: to.target,

@@ -225,6 +225,112 @@ describe('a registered user', () => {
     expect(registrar.unread).toEqual([]);
   });
 
+  test('may not turn its own call elsewhere: way, target and name are those of the dialog (T-060, T-064)', async () => {
+    const captures = await play(
+      `
+      ${attempt('phone', 'INVITE', 'sip:1002@example.com', 'sip:alice@example.com', 'Contact: <sip:a@10.0.0.1>')}
+      registrar receives:
+        INVITE sip:1002@example.com SIP/2.0
+        Record-Route: {r1}
+        Record-Route: {r2}
+        Record-Route: {r3}
+        Record-Route: {r4}
+        Via: {v1}
+        Via: {v2}
+        Via: {v3}
+        ...
+      registrar sends:
+        SIP/2.0 200 OK
+        Via: {v1}
+        Via: {v2}
+        Via: {v3}
+        Record-Route: <sip:cm1.example.com;lr;p=1>, {r1}, {r2}, {r3}, {r4}
+        From: <sip:alice@example.com>;tag=evil
+        To: <sip:1002@example.com>;tag=b
+        Call-ID: x@evil
+        CSeq: 1 INVITE
+        Contact: <sip:1002@10.0.0.77:5060>
+      phone receives:
+        SIP/2.0 200 OK
+        ...
+      `,
+      { phone, registrar },
+    );
+    const inDialog = (n: number, uri: string, from: string, routes: string) => `
+      phone sends:
+        INFO ${uri} SIP/2.0
+        Via: SIP/2.0/TLS 10.0.0.66:5061;branch=z9hG4bKin${n}
+        Route: {r4}, {r3}, {r2}, {r1}${routes}
+        From: <${from}>;tag=evil
+        To: <sip:1002@example.com>;tag=b
+        Call-ID: x@evil
+        CSeq: ${n} INFO
+    `;
+    const forbidden = 'phone receives:\n SIP/2.0 403 Forbidden\n ...\n';
+    const way = ', <sip:cm1.example.com;lr;p=1>';
+    await play(
+      `
+      ${inDialog(2, 'sip:x@169.254.169.254', 'sip:alice@example.com', way)}
+      ${forbidden}
+      ${inDialog(3, 'sip:1002@10.0.0.77:5060', 'sip:ceo@example.com', way)}
+      ${forbidden}
+      ${inDialog(4, 'sip:1002@10.0.0.77:5060', 'sip:alice@example.com', `${way}, <sip:10.6.6.6;lr>`)}
+      registrar receives:
+        INFO sip:1002@10.0.0.77:5060 SIP/2.0
+        Via: *
+        Via: *
+        Via: *
+        Route: <sip:cm1.example.com;lr;p=1>
+        From: <sip:alice@example.com>;tag=evil
+        To: <sip:1002@example.com>;tag=b
+        Call-ID: x@evil
+        CSeq: 4 INFO
+        Max-Forwards: 13
+      `,
+      { phone, registrar },
+      captures,
+    );
+    expect(pair.counts.get('route-set-restored')).toBe(1);
+  });
+
+  test('may not reach another client past call control by a route through core (T-060)', async () => {
+    const captures = await play(
+      `
+      registrar sends:
+        INVITE ${rewrittenOf(alice)} SIP/2.0
+        Via: SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bKv
+        From: <sip:1002@cm1.example.com>;tag=c1
+        To: <sip:alice@example.com>
+        Call-ID: victim
+        CSeq: 1 INVITE
+        Contact: <sip:1002@cm1.example.com>
+      phone receives:
+        INVITE ${contactOf(alice)} SIP/2.0
+        ...
+        Record-Route: <sip:proxy-call-id={id}@10.15.20.10:5060;transport=tcp;lr;binding={binding}>
+        ...
+      `,
+      { phone, registrar },
+    );
+    const mallory = pair.client('mallory', '203.0.113.66');
+    await signIn(pair, mallory, { user: 'mallory', host: '10.6.6.6:5061' }, registrar);
+    const past = (n: number, id: string) => `
+      mallory sends:
+        MESSAGE sip:1002@cm1.example.com SIP/2.0
+        Via: SIP/2.0/TLS 10.0.0.66:5061;branch=z9hG4bKpast${n}
+        Route: <sip:proxy-call-id=mine@core1:5061;transport=tls;lr>, <sip:proxy-call-id=${id}@10.15.20.10:5060;transport=tcp;lr;binding={binding}>
+        From: <sip:mallory@example.com>;tag=m
+        To: <sip:alice@example.com>;tag=any
+        Call-ID: mine
+        CSeq: ${n} MESSAGE
+      mallory receives:
+        SIP/2.0 403 Forbidden
+        ...
+    `;
+    await play(past(1, 'other') + past(2, '{id}'), { mallory }, captures);
+    expect(phone.unread).toEqual([]);
+  });
+
   test('may hold only so many calls, half-open ones included (T-038)', async () => {
     const invite = (n: number) =>
       attempt(
