@@ -18,6 +18,8 @@ const PEERS = [
   ['tcpdump', 'tcpdump', 'calls'],
   ['sipp', 'sip-tester', 'SIP scenarios'],
   ['stunnel', 'stunnel4', 'SIP scenarios'],
+  ['gcc', 'gcc', 'SRTP'],
+  ['/libsrtp2.so', 'libsrtp2-dev', 'SRTP'],
 ];
 const POLICY = '/usr/sbin/policy-rc.d';
 
