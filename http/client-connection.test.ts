@@ -167,6 +167,22 @@ describe('answers', () => {
     expect(log).toEqual(['closed']);
   });
 
+  test('a sink that is full with the last piece does not stop the next answer', async () => {
+    const { far, connection, ask } = rig();
+    await new Promise<void>((resolve) => {
+      connection.send(get('/a'), undefined, {
+        onFailure: () => undefined,
+        onResponse: (_head, body) =>
+          body.pipe({ onDrain: undefined, write: () => false, end: resolve, abort: () => undefined }),
+      });
+      far.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+    });
+    await new Promise(setImmediate);
+    const asked = ask('/b');
+    far.write('HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nagain');
+    expect(await asked).toEqual({ status: 200, body: 'again' });
+  });
+
   test('bytes nobody asked for end an idle connection', async () => {
     const { far, connection } = rig();
     far.write('HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n');

@@ -216,6 +216,7 @@ export class HttpClientConnection {
     this.#busy = false;
     this.#body = undefined;
     this.#writer = undefined;
+    this.#input.readOn(); // the last piece may have paused the stream
     this.#options.onIdle(this);
   }
 

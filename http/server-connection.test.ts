@@ -143,9 +143,9 @@ describe('refusals', () => {
 
   test('413 for chunks that add up, told to whoever reads the body', async () => {
     let failure: Promise<unknown> | undefined;
-    const { client, until } = rig(
-      (exchange) => (failure = exchange.body.collect(5000).catch((error: unknown) => error)),
-    );
+    const { client, until } = rig((exchange) => {
+      failure = exchange.body.collect(5000).catch((error: unknown) => error);
+    });
     client.write(
       `PUT /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n${'64\r\n'.concat('x'.repeat(100), '\r\n').repeat(11)}`,
     );
