@@ -7,10 +7,10 @@ export const LINK_LIMITS = {
   maxReceivedBytesPerChannel: 4 * 1024 * 1024,
   /** All stalled requests of one link together; too low and slow downloads end early. */
   maxReceivedBytesPerLink: 256 * 1024 * 1024,
-  /** Unsent bytes at which requests pause; too low and a long fat link is not filled. */
-  socketPauseBytes: 4 * 1024 * 1024,
+  /** Unsent bytes at which requests pause; more fills no link better and lets control messages wait longer. */
+  socketPauseBytes: 1024 * 1024,
   /** Unsent bytes at which the link counts as stuck. */
-  maxQueuedBytes: 64 * 1024 * 1024,
+  maxQueuedBytes: 16 * 1024 * 1024,
   maxControlQueuedBytes: 4 * 1024 * 1024,
   /** Control requests waiting for an answer, each way: a burst of call set-ups is two for each call. */
   maxOutstandingRequests: 4_096,
@@ -127,7 +127,7 @@ export const STORE_LIMITS = {
   /** What a crash may lose. */
   flushMs: 100,
   /** Changes per transaction: bounds how long one holds up everything else. */
-  maxBatch: 2_000,
+  maxBatch: 500,
   /** Pause before a broken journal is tried again. */
   retryMs: 5_000,
   sweepMs: 1_000,
