@@ -48,7 +48,10 @@ export class CoreMedia implements MediaAnchor {
     this.#epoch = options.randomBytes(16).toString('base64url');
   }
 
-  /** An edge's control channel is up. Resolves once its links are announced; failing is logged and reported. */
+  /**
+   * An edge's control channel is up. Resolves once its links are announced. Failing is logged, reported and tried
+   * again for as long as the channel lives.
+   */
   async peerUp(control: EdgeControl): Promise<void> {
     if (this.#closed) return;
     const { name } = control.peer;
@@ -57,8 +60,15 @@ export class CoreMedia implements MediaAnchor {
       const lost = await edge.connect(control, () => this.#sessionsOf(edge));
       for (const id of lost) this.#lost(id);
     } catch (error) {
+      if (!edge.isCurrent(control)) return;
       this.#options.log.warn({ edge: name, err: error }, 'media link could not be set up');
-      this.#options.reportMedia(name, { state: 'down', cause: 'the media link could not be set up' });
+      this.#options.reportMedia(name, {
+        state: 'down',
+        cause: `the media link could not be set up: ${reasonOf(error)}`,
+      });
+      this.#options.after(this.#options.linkDeadMs, () => {
+        if (edge.isCurrent(control)) void this.peerUp(control);
+      });
     }
   }
 
@@ -214,4 +224,8 @@ function refusing(refusal: MediaRefusal): MediaSession {
     close: () => {},
     status: () => ({ refused: refusal.code }),
   };
+}
+
+function reasonOf(error: unknown): string {
+  return error instanceof Error ? error.message : 'unknown';
 }

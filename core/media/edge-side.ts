@@ -36,6 +36,11 @@ export class EdgeSide {
     return this.#claim(control, sessions());
   }
 
+  /** Is this the control channel in use? False once it is gone or replaced. */
+  isCurrent(control: EdgeControl): boolean {
+    return this.#control === control && !this.#closed;
+  }
+
   disconnected(): void {
     this.#control = undefined;
   }
@@ -101,7 +106,10 @@ export class EdgeSide {
 
   #report(): void {
     const down = this.#links.filter((link) => !link.up).map((link) => link.remote.port);
-    const cause = down.length === 0 ? '' : `no answer from UDP ${down.join(' and ')} of ${this.name}`;
+    const cause =
+      down.length === 0
+        ? ''
+        : `no answer from UDP ${down.join(' and ')} of ${this.name}: is it open from core to edge?`;
     const state = down.length < this.#links.length ? 'up' : 'down';
     this.#options.reportMedia(this.name, { state, cause });
   }

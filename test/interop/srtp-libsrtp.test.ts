@@ -8,7 +8,8 @@ import { createInterface } from 'node:readline';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { SrtpReceiver, SrtpSender, SUITES, type Suite } from '../../media/index.ts';
 
-const present = existsSync('/usr/include/srtp2/srtp.h') && existsSync('/usr/bin/gcc');
+const COMPILER = '/usr/bin/gcc';
+const present = existsSync('/usr/include/srtp2/srtp.h') && existsSync(COMPILER);
 if (!present) process.stderr.write('SKIPPED srtp-libsrtp: needs gcc and libsrtp2-dev\n');
 
 let folder: string;
@@ -67,7 +68,7 @@ describe.skipIf(!present)('beside libsrtp2', () => {
     folder = mkdtempSync(path.join(tmpdir(), 'viaduct-libsrtp-'));
     const program = path.join(folder, 'srtp-oracle');
     const source = path.join(import.meta.dirname, 'libsrtp/srtp-oracle.c');
-    execFileSync('gcc', ['-O1', '-Wall', '-o', program, source, '-lsrtp2']);
+    execFileSync(COMPILER, ['-O1', '-Wall', '-o', program, source, '-lsrtp2']);
     oracle = spawn(program);
     answers = createInterface({ input: oracle.stdout })[Symbol.asyncIterator]();
   });

@@ -78,6 +78,8 @@ export class MediaPair {
   readonly edge: EdgeMedia;
   readonly core: CoreMedia;
   dial: { address: string; ports: readonly number[] };
+  /** Requests of this type to edge fail while set. */
+  failing: string | undefined;
   #connected = false;
 
   private constructor(options: PairOptions) {
@@ -160,7 +162,7 @@ export class MediaPair {
     const toEdge: EdgeControl = {
       peer: EDGE,
       request: async (type, body) => {
-        if (!this.#connected) throw new Error('closed');
+        if (!this.#connected || type === this.failing) throw new Error('closed');
         const reply = carry(await this.edge.controlHandlers[type]!(carry(body), toCore));
         if (!this.#connected) throw new Error('closed');
         return reply;

@@ -221,6 +221,18 @@ describe('movement', () => {
     expect(pair.events.filter((event) => event.startsWith('lost'))).toEqual([]);
   });
 
+  test.each(['media.link', 'media.claim'])('%s fails at first: it is tried again', async (type) => {
+    pair.disconnect();
+    pair.failing = type;
+    await pair.connect();
+    expect(pair.reports.at(-1)).toBe('core down');
+    pair.failing = undefined;
+    await pair.run(40_000);
+    await pair.linksUp();
+    const { phone, device } = await call();
+    await latch(phone, device);
+  });
+
   test('the control channel stays away: edge gives the ports back and core is told on return', async () => {
     const { phone, device } = await call();
     await latch(phone, device);
