@@ -34,7 +34,8 @@ export async function startBadNetwork(
   const rules = `table ip impair { chain arriving { type nat hook prerouting priority -100;
     ${turn} udp dport ${MEDIA_PORTS.first}-${MEDIA_PORTS.last} dnat to ${settings.listen}
     ${tcp}
-  } }\n`;
+  }
+}\n`;
   ground.internet.feed(rules, 'nft', '-f', '-');
   return {
     end: async () => {

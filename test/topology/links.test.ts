@@ -61,17 +61,6 @@ describe.skipIf(!able)('links die during a call', () => {
     expect(after[1] - before[1]).toBeGreaterThan(2);
   });
 
-  test('a hang-up while SIP is dead arrives when it is back', async () => {
-    await establish(outside, inside);
-    breakLinks(stage.ground.inner, ['sip'], 'reset');
-    await noticed();
-    const since = outside.mark();
-    await inside.command('hangup');
-    healLinks(stage.ground.inner);
-    await linksUp(stage.edge, stage.core, 5000);
-    await outside.happened('CALL_CLOSED', since, 15_000);
-  });
-
   test('and the firewall has let nothing in', () => {
     expect(readInner(stage.ground.inner).notAllowedOutward).toBe(0);
   });

@@ -1,5 +1,7 @@
 // Edge and core die without a word (SIGKILL) and return; the other one keeps running. Within five seconds of the return
 // a phone registers and calls.
+import { existsSync, statSync } from 'node:fs';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Baresip } from '../interop/baresip.ts';
 import { curl, lane } from './curl.ts';
@@ -7,6 +9,7 @@ import { DOMAIN } from './addresses.ts';
 import { establish, expectClean, hangUp, heardBy, talk } from './conversation.ts';
 import { canRun } from './requirements.ts';
 import { insidePhone, linksUp, outsidePhone, setStage, STAGE_PROGRAMS, type Stage } from './stage.ts';
+import { until } from './until.ts';
 
 const SERVE_AGAIN_MS = 5000;
 const able = canRun('edge and core killed', STAGE_PROGRAMS);
@@ -50,7 +53,12 @@ describe.skipIf(!able)('SIGKILL', () => {
   });
 
   test('a registration outlives core: inside calls a phone that registered before', async () => {
+    const journal = path.join(stage.folder.path, 'core-state/store.sqlite-wal');
+    const written = (): number => (existsSync(journal) ? statSync(journal).mtimeMs : 0);
+    const before = written();
     const phone = await outsidePhone(stage, 'client', { user: '1023', speaks: { hz: 440 } });
+    // Written behind, within 100 ms: what is newer than that may be lost with the process.
+    await until('the registration is journalled', () => written() > before);
     await stage.core.kill();
     await stage.core.start();
     await linksUp(stage.edge, stage.core, SERVE_AGAIN_MS);
