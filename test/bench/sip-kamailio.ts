@@ -5,6 +5,8 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ProcessKeeper, StartedProcess } from '../topology/process-keeper.ts';
 import { kamailioModules } from '../topology/requirements.ts';
+import { until } from '../topology/until.ts';
+import { reachable } from './sip-reach.ts';
 
 interface Script {
   readonly name: string;
@@ -70,7 +72,6 @@ export async function startPeerPair(
     modules: ['path', 'pv', 'tls'],
     listen,
     settings: [
-      'enable_tls=yes',
       `modparam("tls", "config", "${writeTls(folder, name, identity, options.authority)}")`,
       'modparam("path", "use_received", 0)',
     ],
@@ -100,7 +101,7 @@ export async function startPeerPair(
 /** Mutual between the two, as Viaduct's link is; clients are asked for nothing. */
 function writeTls(folder: string, name: string, identity: Identity, authority: string): string {
   const file = path.join(folder, `${name}-tls.cfg`);
-  const own = `method = TLSv1.3\ncertificate = ${identity.chain}\nprivate_key = ${identity.key}\nca_list = ${authority}\n`;
+  const own = `method = TLSv1.2+\ncertificate = ${identity.chain}\nprivate_key = ${identity.key}\nca_list = ${authority}\n`;
   const asks = name === 'peer-core' ? 'yes' : 'no';
   const server = `[server:default]\n${own}verify_certificate = ${asks}\nrequire_certificate = ${asks}\n`;
   writeFileSync(file, `${server}[client:default]\n${own}verify_certificate = yes\n`);
@@ -114,7 +115,11 @@ async function start(keeper: ProcessKeeper, folder: string, script: Script): Pro
   writeFileSync(file, configuration(script));
   const words = ['/usr/sbin/kamailio', '-f', file, '-DD', '-E', '-Y', own, '-P', path.join(own, 'pid')];
   const kamailio = keeper.start([...words, '-m', '512', '-M', '16'], { name: script.name });
-  await kamailio.said(/BENCH ready/);
+  for (const [host = '', port] of script.listen.map((one) => one.split(':').slice(1))) {
+    await until(`${script.name} listens`, () => reachable(host, Number(port)), {
+      detail: () => kamailio.tail(),
+    });
+  }
   return kamailio;
 }
 
@@ -129,13 +134,14 @@ function configuration({ modules, listen, settings, route }: Script): string {
     'tcp_connection_lifetime=3600',
     'tcp_max_connections=20000',
     'tls_max_connections=20000',
+    // Must stand before the module is loaded.
+    ...(modules.includes('tls') ? ['enable_tls=yes'] : []),
     ...listen.map((address) => `listen=${address}`),
     `mpath="${kamailioModules()}"`,
-    ...['tm', 'tmx', 'sl', 'rr', 'maxfwd', 'textops', 'siputils', 'xlog', ...modules].map(
+    ...['tm', 'tmx', 'sl', 'rr', 'maxfwd', 'textops', 'siputils', ...modules].map(
       (name) => `loadmodule "${name}.so"`,
     ),
     ...settings,
-    'event_route[core:worker-one-init] { xlog("L_ALERT", "BENCH ready\\n"); }',
     `request_route {${route}\n}`,
   ];
   return `#!KAMAILIO\n${lines.join('\n')}\n`;

@@ -131,7 +131,8 @@ export class Phone {
       const whole = end + 4 + contentLength(head);
       if (whole > bytes.length) break;
       bytes = bytes.subarray(whole);
-      if (head.startsWith('SIP/2.0 ')) this.onAnswer({ status: Number(head.slice(8, 11)), method: method(head), head });
+      if (head.startsWith('SIP/2.0 '))
+        this.onAnswer({ status: Number(head.slice(8, 11)), method: method(head), head });
       else if (head !== '') this.onGone(`was sent a request: ${head.split('\r\n')[0]}`);
     }
     if (bytes.length > 0) this.#waiting = bytes;

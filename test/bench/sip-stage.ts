@@ -2,7 +2,6 @@
 // TLS on both hops), and inside one Kamailio as registrar with two SIPp processes that answer calls. Everything
 // stands on its own addresses of 127.0.0.0/8, so that the standard ports are free.
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +10,7 @@ import { createPair } from '../../zones/index.ts';
 import { createAuthority, issueIdentity } from '../../zones/pair/certificate.ts';
 import { ProcessKeeper, type StartedProcess } from '../topology/process-keeper.ts';
 import { until } from '../topology/until.ts';
+import { reachable } from './sip-reach.ts';
 import { startRegistrar } from './sip-kamailio.ts';
 import { startAnswering } from './sip-uas.ts';
 
@@ -69,7 +69,8 @@ function addresses(pid: number): Addresses {
     answering: `${network}.4`,
     peerEdge: `${network}.11`,
     peerCore: `${network}.12`,
-    client: (index) => `127.${(second[0] ?? 0) + 100 > 254 ? 20 : 200}.${second[1] ?? 0}.${(index % 200) + 20}`,
+    client: (index) =>
+      `127.${(second[0] ?? 0) + 100 > 254 ? 20 : 200}.${second[1] ?? 0}.${(index % 200) + 20}`,
   };
 }
 
@@ -127,7 +128,10 @@ export async function startViaduct(
       { name: role, cwd: folder },
     );
   const edge = start('edge');
-  await until('edge listens', () => reachable(at.edge, 5061), { deadlineMs: 30_000, detail: () => edge.tail() });
+  await until('edge listens', () => reachable(at.edge, 5061), {
+    deadlineMs: 30_000,
+    detail: () => edge.tail(),
+  });
   const core = start('core');
   await core.said(/SIP link to edge is up/, { timeoutMs: 30_000 });
   return { edge, core };
@@ -155,16 +159,4 @@ function coreSettings(at: Addresses): object {
     'state-directory': 'state',
     admin: { address: at.core, port: 8080 },
   };
-}
-
-/** Whether somebody accepts connections there. */
-export function reachable(host: string, port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, host);
-    socket.once('error', () => resolve(false));
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-  });
 }

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ProcessKeeper } from '../topology/process-keeper.ts';
 import { until } from '../topology/until.ts';
-import { reachable } from './sip-stage.ts';
+import { reachable } from './sip-reach.ts';
 
 export interface AnsweringOptions {
   readonly address: string;

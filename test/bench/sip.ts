@@ -23,7 +23,8 @@ interface Sample {
 
 interface Side {
   readonly name: 'viaduct' | 'kamailio';
-  readonly pids: readonly number[];
+  /** The proxies and what they have forked by now. */
+  readonly pids: () => readonly number[];
   readonly phones: readonly Phone[];
   readonly samples: Map<Work, Sample[]>;
 }
@@ -56,7 +57,7 @@ async function openOurs(stage: Stage, phones: number): Promise<Side> {
   const route = `<sip:${CORE}:5061;transport=tls;zone-id=1;directed;lr>`;
   return {
     name: 'viaduct',
-    pids: [edge.pid, core.pid],
+    pids: () => [edge.pid, core.pid],
     phones: await openPhones(stage, phones, { host: stage.at.edge, prefix: 'v', route }),
     samples: new Map(),
   };
@@ -78,7 +79,7 @@ async function openPeer(stage: Stage, phones: number): Promise<Side> {
   });
   return {
     name: 'kamailio',
-    pids: pair.flatMap(({ pid }) => withChildren(pid)),
+    pids: () => pair.flatMap(({ pid }) => withChildren(pid)),
     phones: await openPhones(stage, phones, { host: at.peerEdge, prefix: 'k', route: undefined }),
     samples: new Map(),
   };
@@ -120,22 +121,31 @@ async function measure(sides: readonly Side[], rounds: number, durationMs: numbe
   }
 }
 
-async function measureOne({ phones, pids }: Side, work: Work, durationMs: number): Promise<Sample> {
+async function measureOne(side: Side, work: Work, durationMs: number): Promise<Sample> {
+  const pids = side.pids();
   const [cpuBefore, before] = [cpuSeconds(pids), performance.now()];
-  const done = await load(phones, work, durationMs);
+  const done = await load(side.phones, work, durationMs);
   const [cpu, seconds] = [cpuSeconds(pids) - cpuBefore, (performance.now() - before) / 1000];
   return { perSecond: done / seconds, perCoreSecond: done / cpu, cores: cpu / seconds };
 }
 
 function report(sides: readonly Side[], phones: number): void {
   const rounds = sides[0]?.samples.get('register')?.length ?? 0;
-  console.log(`${phones} phones over TLS, none failed. Median (min-max) of ${rounds} turns; cores: both proxies.`);
+  console.log(
+    `${phones} phones over TLS, none failed. Median (min-max) of ${rounds} turns; cores: both proxies.`,
+  );
   console.table(sides.flatMap((side) => WORKS.map((work) => row(side, work))));
   const ours = sides.find(({ name }) => name === 'viaduct');
-  for (const pid of ours?.pids ?? []) console.log(`memory of process ${pid}: ${JSON.stringify(memoryMiB(pid))} MiB`);
+  for (const pid of ours?.pids() ?? [])
+    console.log(`memory of process ${pid}: ${JSON.stringify(memoryMiB(pid))} MiB`);
   const ratio = (work: Work): number => {
     const [our, their] = ['viaduct', 'kamailio'].map((name) =>
-      median(sides.find((side) => side.name === name)?.samples.get(work)?.map((one) => one.perCoreSecond) ?? []),
+      median(
+        sides
+          .find((side) => side.name === name)
+          ?.samples.get(work)
+          ?.map((one) => one.perCoreSecond) ?? [],
+      ),
     );
     return Math.round(((our ?? Number.NaN) / (their ?? Number.NaN)) * 1000) / 1000;
   };
@@ -153,6 +163,9 @@ function row({ name, samples }: Side, work: Work): object {
     what: `${name}: ${work}`,
     'per second and core': spread(of((sample) => sample.perCoreSecond)),
     'per second': spread(of((sample) => sample.perSecond)),
-    'cores used': spread(of((sample) => sample.cores), 2),
+    'cores used': spread(
+      of((sample) => sample.cores),
+      2,
+    ),
   };
 }
