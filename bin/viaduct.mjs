@@ -15,7 +15,8 @@ if (Number(process.versions.node.split('.')[0]) >= wanted) {
   const built = new URL('../dist/admin/cli/main.js', import.meta.url);
   const source = new URL('../admin/cli/main.ts', import.meta.url);
   const { main } = await import(existsSync(source) ? source.href : built.href);
-  process.exitCode = await main(process.argv);
+  // exit, not exitCode: a process that could not start must end even while a part of it still holds a handle.
+  process.exit(await main(process.argv));
 } else if (existsSync(pinned) && process.env.VIADUCT_RELAUNCHED !== '1') {
   const child = spawn(pinned, [fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: 'inherit',

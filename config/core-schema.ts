@@ -10,6 +10,7 @@ import {
   duration,
   host,
   hostName,
+  isNameServer,
   ipAddress,
   port,
   mediaPortRange,
@@ -214,6 +215,18 @@ export const coreSchema = z
       .strictObject({ name: hostName().describe('Name of this core: as in the zone file.') })
       .describe('Who this core is.'),
     zones: zoneFiles,
+    'dns-servers': z
+      .array(
+        z
+          .string()
+          .refine(isNameServer, { error: (issue) => `${JSON.stringify(issue.input)} is no name server` })
+          .meta({ allowed: 'ADDRESS, IPV4:PORT or [IPV6]:PORT' }),
+      )
+      .max(5)
+      .default([])
+      .describe(
+        'Name servers that core asks for the names of call control and the edges. Default: the system’s resolver.',
+      ),
     domains: z.array(domain).min(1).describe('Domains whose users may come in.'),
     'unified-cm': z.array(unifiedCm).min(1).describe('Unified CM clusters.'),
     edges: z

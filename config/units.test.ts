@@ -1,5 +1,15 @@
 import { describe, expect, it } from 'vitest';
-import { count, duration, host, hostName, ipAddress, mediaPortRange, portRange, size } from './units.ts';
+import {
+  count,
+  duration,
+  host,
+  hostName,
+  ipAddress,
+  isNameServer,
+  mediaPortRange,
+  portRange,
+  size,
+} from './units.ts';
 
 describe('duration', () => {
   const leaf = duration('1 s', '1 h', '30 s');
@@ -69,3 +79,14 @@ it('media ports start even and end odd', () => {
     expect(mediaPortRange('36002-59999').safeParse(text).success).toBe(false);
   }
 });
+
+it.each([
+  ['192.0.2.53', true],
+  ['192.0.2.53:5353', true],
+  ['[2001:db8::53]:53', true],
+  ['2001:db8::53', true],
+  ['192.0.2.53:0', false],
+  ['192.0.2.53:70000', false],
+  ['dns.example.com', false],
+  ['', false],
+])('%j as a name server: %s', (text, expected) => expect(isNameServer(text)).toBe(expected));

@@ -165,3 +165,11 @@ export function host() {
     .transform((name) => name.toLowerCase())
     .meta({ allowed: 'a host name or an IP address' });
 }
+
+/** True for a name server as `node:dns` takes it: an address, or one with a port. */
+export function isNameServer(text: string): boolean {
+  const match = /^(?:\[([0-9a-fA-F:]+)\]|([\d.]+)):(\d{1,5})$/.exec(text);
+  if (match === null) return isIP(text) !== 0;
+  const address = match[1] ?? match[2] ?? '';
+  return isIP(address) !== 0 && Number(match[3]) >= 1 && Number(match[3]) <= 65_535;
+}

@@ -8,12 +8,14 @@ import type { PeerIdentity, TraversalClient } from '../zones/index.ts';
 import { coreHttpsOptions } from './assembly/https.ts';
 import { coreLinkOptions } from './assembly/links.ts';
 import { coreMediaOptions } from './assembly/media.ts';
+import { createResolve } from './assembly/resolver.ts';
 import { coreSipOptions } from './assembly/sip.ts';
 import { openState } from './assembly/state.ts';
 import type { CoreState } from './assembly/state.ts';
 import { createCoreHttps } from './https/index.ts';
 import { CoreMedia } from './media/index.ts';
 import { CoreSip } from './sip/index.ts';
+import type { ClusterStatus } from './unified-cm/index.ts';
 
 /** A running core. */
 export interface Core {
@@ -51,9 +53,10 @@ function assemble(
 ): readonly Part[] {
   const observers = (component: string) => ({ log: log(component), count: metrics.counter(component) });
   const clients: TraversalClient[] = [];
+  const resolve = createResolve(config.dnsServers);
   const edges = () => clients.flatMap((client) => client.edges());
 
-  const https = createCoreHttps(coreHttpsOptions(config, state, observers('https')));
+  const https = createCoreHttps(coreHttpsOptions(config, state, resolve, observers('https')));
   const media = new CoreMedia(
     coreMediaOptions(
       config,
@@ -62,6 +65,7 @@ function assemble(
         onInactive: (call) => log('media').warn(call, 'a call has no media in either direction'),
         onLost: (call) => sip.endCall(call, 'media was lost at edge'),
       },
+      resolve,
       observers('media'),
     ),
   );
@@ -97,11 +101,16 @@ function assemble(
         core: config.core.name,
         state: state.health() || 'good',
         zones: clients.flatMap((client) => client.status()),
-        callControl: https.unifiedCm.status(),
+        callControl: https.unifiedCm.status().map(withoutTrust),
         https: https.stats(),
         sip: sip.status(),
         media: media.status(),
       }),
     }),
   ];
+}
+
+/** What an operator wants to see of a cluster; the PEM of its authorities is not it. */
+function withoutTrust(cluster: ClusterStatus): object {
+  return { ...cluster, nodes: cluster.nodes.map(({ trust: _, ...node }) => node) };
 }

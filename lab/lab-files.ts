@@ -74,7 +74,7 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
   ]);
   const [edgeCertificate, nodeCertificate] = await Promise.all([
     publicAuthority.issue([edge.name]),
-    insideAuthority.issue([unifiedCm.name, unifiedCm.address]),
+    insideAuthority.issue([unifiedCm.name]),
   ]);
   for (const peer of pair.files) write(`zone-${peer.role}.yaml`, peer.yaml);
   write('edge.pem', edgeCertificate.chain);
@@ -105,13 +105,14 @@ function edgeSettings(): object {
 }
 
 function coreSettings(): object {
-  const { core, domain, unifiedCm } = addressPlan;
+  const { core, domain, insideDns, unifiedCm } = addressPlan;
   return {
     core: { name: core.name },
     zones: ['zone-core.yaml'],
     domains: [{ name: domain }],
-    // No root, so no resolver that core would ask can be pointed at the lab's DNS: the node is named by its address.
-    'unified-cm': [{ publisher: unifiedCm.address, authority: 'file:inside-authority.pem' }],
+    // No root, so the lab's DNS cannot be on port 53 where the system's resolver would ask.
+    'dns-servers': [`${insideDns.address}:${insideDns.port}`],
+    'unified-cm': [{ publisher: unifiedCm.name, authority: 'file:inside-authority.pem' }],
     sip: { address: core.address, 'tcp-port': core.sip },
     admin: { address: core.address, port: core.admin },
   };

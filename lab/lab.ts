@@ -86,7 +86,7 @@ function viaduct(role: 'edge' | 'core', config: string, files: LabFiles): LabChi
 
 async function startEnterprise(files: LabFiles, running: { close(): Promise<void> }[]): Promise<Enterprise> {
   const { domain, edge, core, unifiedCm, outsideDns, insideDns } = addressPlan;
-  const enterprise = exampleEnterprise([{ name: unifiedCm.address, address: unifiedCm.address }], domain);
+  const enterprise = exampleEnterprise([{ name: unifiedCm.name, address: unifiedCm.address }], domain);
   const outside = outsideView(domain, [{ ...edge, port: edge.https }]);
   const inside = insideView(domain, [{ ...unifiedCm, udsPort: standardPorts.uds }], [core]);
   running.push(await startNameServer({ ...outsideDns, zones: outside }));

@@ -5,8 +5,8 @@ import type { ClusterOptions } from '../unified-cm/index.ts';
 
 type ClusterConfig = CoreConfig['unifiedCm'][number];
 
-/** HTTPS ports of Unity Connection (mra-wire §7.3). */
-const unityPorts = [443, 8443, 7443];
+/** HTTPS ports of Unity Connection (mra-wire §7.3); its notifier ports wait until their paths are known. */
+const unityPorts = [443, 8443];
 
 function sipPorts({ sip }: ClusterConfig): ClusterOptions['sip'] {
   return {

@@ -1,12 +1,13 @@
 // From core's configuration to the options of the HTTPS plane.
-import { lookup } from 'node:dns/promises';
 import type { Count, Log } from '../../admin/index.ts';
 import { CORE_LIMITS, HTTP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { type HeadLimits, USUAL_METHODS } from '../../http/index.ts';
 import { systemClock } from '../../zones/index.ts';
+import { edgeAddressOf } from '../https/index.ts';
 import type { CoreHttpsLimits, CoreHttpsOptions, EdgeAddress } from '../https/index.ts';
 import { clusterOptions } from './clusters.ts';
+import type { Resolve } from './resolver.ts';
 import type { CoreState } from './state.ts';
 
 const head: HeadLimits = {
@@ -59,22 +60,14 @@ function limits(config: CoreConfig): CoreHttpsLimits {
   };
 }
 
-const parentDomain = (name: string): string => name.slice(name.indexOf('.') + 1);
-
 /** How clients reach the edges: what the configuration says, else what follows from the zone file. */
 export function edgeAddresses(config: CoreConfig): readonly EdgeAddress[] {
   const peers = new Set(config.traversalZones.flatMap((zone) => zone.edges.map(({ name }) => name)));
   return [...peers].map((peer) => {
     const said = config.edges.find(({ name }) => name === peer);
-    const address = said?.publicName ?? peer;
-    return {
-      peer,
-      address,
-      httpsPort: said?.httpsPort ?? 8443,
-      sipPort: said?.sipPort ?? 5061,
-      xmppPort: undefined,
-      cookieDomain: said?.cookieDomain ?? parentDomain(address),
-    };
+    const ports = { httpsPort: said?.httpsPort ?? 8443, sipPort: said?.sipPort ?? 5061, xmppPort: undefined };
+    const usual = edgeAddressOf(said?.publicName ?? peer, ports);
+    return { ...usual, peer, cookieDomain: said?.cookieDomain ?? usual.cookieDomain };
   });
 }
 
@@ -82,6 +75,7 @@ export function edgeAddresses(config: CoreConfig): readonly EdgeAddress[] {
 export function coreHttpsOptions(
   config: CoreConfig,
   state: CoreState,
+  resolve: Resolve,
   observers: { readonly log: Log; readonly count: Count },
 ): CoreHttpsOptions {
   const { access, core, credentials, rateControl, sip } = config;
@@ -127,11 +121,11 @@ export function coreHttpsOptions(
       return found;
     },
     dialer: {
-      connectMs: sip.connectTimeout,
+      connectMs: Math.min(...config.unifiedCm.map(({ requestTimeout }) => requestTimeout)),
       identity: certificate && { chain: certificate.chain.reveal(), key: certificate.key.reveal() },
     },
     limits: limits(config),
-    resolve: async (host) => (await lookup(host, { all: true })).map(({ address }) => address),
+    resolve,
     clock: systemClock,
   };
 }

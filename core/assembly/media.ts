@@ -1,12 +1,12 @@
 // From core's configuration to the options of the media plane.
 import { randomBytes, randomInt } from 'node:crypto';
-import { lookup } from 'node:dns/promises';
 import type { Count, Log } from '../../admin/index.ts';
 import { MEDIA_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { openEngine } from '../../media/index.ts';
 import { systemClock } from '../../zones/index.ts';
 import type { CoreMediaOptions } from '../media/index.ts';
+import type { Resolve } from './resolver.ts';
 
 type MediaEvents = Pick<CoreMediaOptions, 'reportMedia' | 'onInactive' | 'onLost'>;
 
@@ -14,6 +14,7 @@ type MediaEvents = Pick<CoreMediaOptions, 'reportMedia' | 'onInactive' | 'onLost
 export function coreMediaOptions(
   config: CoreConfig,
   events: MediaEvents,
+  resolve: Resolve,
   observers: { readonly log: Log; readonly count: Count },
 ): CoreMediaOptions {
   const { links, media, sip, traversalZones } = config;
@@ -42,8 +43,8 @@ export function coreMediaOptions(
       for (const zone of traversalZones) {
         const edge = zone.edges.find((candidate) => candidate.name === name);
         if (edge === undefined) continue;
-        const { address } = await lookup(edge.address);
-        return { address, ports: zone.ports.media };
+        const [address] = await resolve(edge.address);
+        return address === undefined ? undefined : { address, ports: zone.ports.media };
       }
       return undefined;
     },

@@ -1,0 +1,37 @@
+import { expect, it } from 'vitest';
+import { openLog } from './index.ts';
+
+function lines(level: 'debug' | 'info' = 'info') {
+  const written: Record<string, unknown>[] = [];
+  const write = (line: string) => written.push(JSON.parse(line) as Record<string, unknown>);
+  return { written, log: openLog({ level, role: 'edge', peer: 'edge.example.com' }, { write }).log('sip') };
+}
+
+it('a line says who, what and how severe', () => {
+  const { written, log } = lines();
+  log.warn({ method: 'REGISTER' }, 'refused');
+  expect(written[0]).toMatchObject({
+    level: 'warn',
+    role: 'edge',
+    peer: 'edge.example.com',
+    component: 'sip',
+    method: 'REGISTER',
+    text: 'refused',
+  });
+});
+
+it.each(['authorization', 'Cookie', 'setCookie', 'password', 'secret', 'token', 'key', 'nonce'])(
+  'a field called %s is concealed, the others stay',
+  (name) => {
+    const { written, log } = lines();
+    log.info({ [name]: 'hunter2', user: 'alice' }, 'signed in');
+    expect(JSON.stringify(written)).not.toContain('hunter2');
+    expect(written[0]).toMatchObject({ [name]: '[concealed]', user: 'alice' });
+  },
+);
+
+it('what is below the level is not written', () => {
+  const { written, log } = lines('info');
+  log.debug({}, 'detail');
+  expect(written).toEqual([]);
+});
