@@ -36,7 +36,7 @@ export function coreMediaOptions(
     maxSessions: MEDIA_LIMITS.maxSessions,
     maxSessionsPerKey: sip.maxCallsPerUser,
     now: () => performance.now(),
-    after: systemClock.after,
+    after: (ms, action) => systemClock.after(ms, action),
     randomBelow: randomInt,
     randomBytes,
     locateEdge: async (name) => {

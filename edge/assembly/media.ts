@@ -32,7 +32,7 @@ export function edgeMediaOptions(
     controlLostGraceMs: media.linkLostGrace,
     linkDeadMs: MEDIA_LIMITS.linkDeadMs,
     now: () => performance.now(),
-    after: systemClock.after,
+    after: (ms, action) => systemClock.after(ms, action),
     randomBelow: randomInt,
     reportMedia,
   };
