@@ -111,6 +111,7 @@ function assemble(
 }
 
 /** What an operator wants to see of a cluster; the PEM of its authorities is not it. */
-function withoutTrust(cluster: ClusterStatus): object {
-  return { ...cluster, nodes: cluster.nodes.map(({ trust: _, ...node }) => node) };
+function withoutTrust({ cluster, deployment, discovered, nodes }: ClusterStatus): object {
+  const shown = nodes.map(({ name, kinds, addresses, reach }) => ({ name, kinds, addresses, reach }));
+  return { cluster, deployment, discovered, nodes: shown };
 }
