@@ -102,7 +102,7 @@ export type EngineEvent =
   | { readonly type: 'bad-tags'; readonly flow: FlowId; readonly packets: number }
   | { readonly type: 'idle'; readonly flow: FlowId }
   | { readonly type: 'active'; readonly flow: FlowId }
-  /** A STUN message on a trunk port, from whatever source. `link` when the source is a link's remote. */
+  /** A STUN message on a trunk port, from whatever source; nothing about it has been checked. */
   | {
       readonly type: 'stun';
       readonly port: PortId;

@@ -121,14 +121,21 @@ export class CallMedia implements MediaSession {
     if (wanted && !plans.some((plan) => plan.usable))
       throw new MediaRefusal('no-usable-media', 'No usable media');
     const brought = plans.flatMap((plan, index) => (plan.usable && !this.#fits(plan, index) ? [index] : []));
-    this.#pending = { from, sdp, plans, brought, before: this.#agreements(), former: this.#last };
+    const exchange = { from, sdp, plans, brought, before: this.#agreements(), former: this.#last };
+    this.#pending = exchange;
     try {
       await Promise.all(plans.map((plan, index) => this.#ensureLine(plan, index)));
+      this.#checkCurrent(exchange);
     } catch (error) {
-      this.rollback();
+      if (this.#pending === exchange) this.rollback();
       throw error;
     }
-    return this.#writeOffer(from === 'client' ? 'inside' : 'client', this.#pending);
+    return this.#writeOffer(from === 'client' ? 'inside' : 'client', exchange);
+  }
+
+  /** A rollback or close may have come while ports were being opened. */
+  #checkCurrent(exchange: Exchange): void {
+    if ((this.#pending ?? this.#last) !== exchange) throw new MediaRefusal('closed', 'Offer withdrawn');
   }
 
   #plan(from: MediaSide, section: Section, index: number): Plan {
@@ -229,6 +236,7 @@ export class CallMedia implements MediaSession {
         verdicts[index]!.refused ? Promise.resolve() : this.#ensureLine(plan, index),
       ),
     );
+    this.#checkCurrent(exchange);
     verdicts.forEach((verdict, index) => this.#apply(exchange, verdict, index));
     this.#pending = undefined;
     this.#last = exchange;
