@@ -79,6 +79,8 @@ export class CallMedia implements MediaSession {
   #last: Exchange | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #toldInactive = false;
+  /** Every section is on hold in both directions: silence is what was agreed. */
+  #silent = false;
   #closed = false;
 
   constructor(options: CallMediaOptions) {
@@ -240,6 +242,9 @@ export class CallMedia implements MediaSession {
     verdicts.forEach((verdict, index) => this.#apply(exchange, verdict, index));
     this.#pending = undefined;
     this.#last = exchange;
+    this.#silent = verdicts.every(
+      (verdict, index) => verdict.refused || verdict.section.silent || exchange.plans[index]!.section.silent,
+    );
     if (exchange.former !== undefined) exchange.former.former = undefined; // one step back is enough
     return this.#writeAnswer(exchange, sdp, verdicts);
   }
@@ -355,7 +360,7 @@ export class CallMedia implements MediaSession {
   /** A flow of this session has been idle for long, or is gone. */
   flowIdle(flow: FlowId): void {
     this.#activeFlows.delete(flow);
-    if (this.#activeFlows.size > 0 || this.#toldInactive || this.#closed) return;
+    if (this.#activeFlows.size > 0 || this.#toldInactive || this.#silent || this.#closed) return;
     this.#toldInactive = true;
     this.#options.onInactive();
   }

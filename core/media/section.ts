@@ -62,6 +62,8 @@ export interface Section {
   readonly rtcp: TransportAddress | undefined;
   /** It will send but not receive: music on hold, often from another port than it names. */
   readonly sendOnly: boolean;
+  /** It neither sends nor wants packets. */
+  readonly silent: boolean;
 }
 
 /** Reads the section at `index`. Throws SdpError. */
@@ -81,6 +83,7 @@ export function readSection(sdp: Sdp, index: number): Section {
     rtp: held ? undefined : { address, port: media.port },
     rtcp: held || rtcp.port > 65535 ? undefined : { address: rtcp.address ?? address, port: rtcp.port },
     sendOnly: direction(sdp, media) === 'sendonly',
+    silent: held || direction(sdp, media) === 'inactive',
   };
 }
 

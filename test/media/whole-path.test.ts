@@ -306,6 +306,16 @@ describe('offers and answers later on', () => {
     expect(pair.events.filter((event) => event === 'inactive call')).toEqual(['inactive call']);
   });
 
+  test('silence on hold is nothing to tell', async () => {
+    const { session, phone, device } = await call();
+    const hold = audioSdp('192.168.1.5', 4000, 'RTP/SAVP', [phone.cryptoLine(), 'a=inactive']);
+    await session.offer('client', hold);
+    await session.answer('inside', audioSdp('127.0.0.1', device.address.port, 'RTP/AVP', ['a=inactive']));
+    await pair.run(125_000);
+    expect(pair.events).not.toContain('inactive call');
+    expect(pair.edge.sizes().sessions).toBe(1);
+  });
+
   test('edge asks before it reaps: a held call is kept', async () => {
     await call();
     pair.clock.step(125_000);
