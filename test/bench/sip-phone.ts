@@ -2,6 +2,7 @@
 // can be, so that the proxies are the bottleneck; it reads only what it needs to go on, and counts everything else as a
 // failure. Debian's SIPp has no TLS, and a TLS wrapper before it would have been the bottleneck.
 import { once } from 'node:events';
+import { connect as connectTcp } from 'node:net';
 import { connect, type TLSSocket } from 'node:tls';
 
 export interface PhoneOptions {
@@ -38,8 +39,8 @@ export class Phone {
   /** Connects; rejects when the handshake fails. The peer's certificate is not what is measured and is not checked. */
   static async open(options: PhoneOptions): Promise<Phone> {
     const { host, port, from: localAddress } = options;
-    const socket = connect({ host, port, localAddress, rejectUnauthorized: false });
-    socket.setNoDelay(true);
+    const raw = connectTcp({ host, port, localAddress, noDelay: true });
+    const socket = connect({ socket: raw, rejectUnauthorized: false });
     await once(socket, 'secureConnect');
     return new Phone(options, socket);
   }
@@ -127,7 +128,7 @@ export class Phone {
     let bytes = this.#waiting === undefined ? chunk : Buffer.concat([this.#waiting, chunk]);
     this.#waiting = undefined;
     for (let end = bytes.indexOf(HEAD_END); end >= 0; end = bytes.indexOf(HEAD_END)) {
-      const head = bytes.latin1Slice(0, end);
+      const head = bytes.toString('latin1', 0, end);
       const whole = end + 4 + contentLength(head);
       if (whole > bytes.length) break;
       bytes = bytes.subarray(whole);

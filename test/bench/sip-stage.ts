@@ -160,3 +160,8 @@ function coreSettings(at: Addresses): object {
     admin: { address: at.core, port: 8080 },
   };
 }
+
+/** Further flags for both processes, for one who profiles: `BENCH_NODE_FLAGS="--cpu-prof --cpu-prof-dir=…"`. */
+export function nodeFlags(): readonly string[] {
+  return (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
+}

@@ -9,7 +9,17 @@ import { startPeerPair } from './sip-kamailio.ts';
 import { load, registerAll, type Work } from './sip-load.ts';
 import { cpuSeconds, median, memoryMiB, spread, withChildren } from './sip-measure.ts';
 import { Phone } from './sip-phone.ts';
-import { CORE, DOMAIN, EDGE, NEEDED, openStage, startInside, startViaduct, type Stage } from './sip-stage.ts';
+import {
+  CORE,
+  DOMAIN,
+  EDGE,
+  NEEDED,
+  nodeFlags,
+  openStage,
+  startInside,
+  startViaduct,
+  type Stage,
+} from './sip-stage.ts';
 
 const WORKS: readonly Work[] = ['register', 'call', 'call with media'];
 /** Time for the JIT compiler to see the path before anything is measured. */
@@ -52,8 +62,7 @@ export async function run(args: readonly string[]): Promise<void> {
 }
 
 async function openOurs(stage: Stage, phones: number): Promise<Side> {
-  const nodeFlags = (process.env['BENCH_NODE_FLAGS'] ?? '').split(' ').filter(Boolean);
-  const { edge, core } = await startViaduct(stage, { maxConnections: 20_000, nodeFlags });
+  const { edge, core } = await startViaduct(stage, { maxConnections: 20_000, nodeFlags: nodeFlags() });
   const route = `<sip:${CORE}:5061;transport=tls;zone-id=1;directed;lr>`;
   return {
     name: 'viaduct',
