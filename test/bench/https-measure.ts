@@ -3,6 +3,7 @@
 import { execFile } from 'node:child_process';
 import { readdirSync, readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
+import type { Way } from './https-stage.ts';
 
 const run = promisify(execFile);
 
@@ -16,16 +17,11 @@ export interface SmallResult {
 }
 
 /** 1 KiB GETs over that many kept-alive TLS connections. */
-export async function measureSmall(
-  url: string,
-  connections: number,
-  seconds: number,
-  pids: readonly number[],
-): Promise<SmallResult> {
-  const before = cpuSeconds(pids);
-  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', url];
-  const { stdout } = await run('wrk', args);
-  const cores = (cpuSeconds(pids) - before) / seconds;
+export async function measureSmall(way: Way, connections: number, seconds: number): Promise<SmallResult> {
+  const before = cpuSeconds(way.pids);
+  const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--latency', '-H', `Cookie: ${way.cookie}`];
+  const { stdout } = await run('wrk', [...args, `${way.base}/small.xml`]);
+  const cores = (cpuSeconds(way.pids) - before) / seconds;
   const bad = /Non-2xx or 3xx responses: (\d+)/.exec(stdout)?.[1] ?? '0';
   const broken =
     /Socket errors: connect (\d+), read (\d+), write (\d+), timeout (\d+)/.exec(stdout)?.slice(1) ?? [];
@@ -39,16 +35,10 @@ export async function measureSmall(
 }
 
 /** One download; MB/s. Throws when it is not complete. */
-export async function measureLarge(url: string, bytes: number): Promise<number> {
-  const { stdout } = await run('curl', [
-    '-sk',
-    '--http1.1',
-    '-o',
-    '/dev/null',
-    '-w',
-    '%{http_code} %{size_download} %{speed_download}',
-    url,
-  ]);
+export async function measureLarge(way: Way, bytes: number): Promise<number> {
+  const format = '%{http_code} %{size_download} %{speed_download}';
+  const args = ['-sk', '--http1.1', '-o', '/dev/null', '-w', format, '-H', `Cookie: ${way.cookie}`];
+  const { stdout } = await run('curl', [...args, `${way.base}/large.bin`]);
   const [status, size, speed] = stdout.split(' ').map(Number);
   if (status !== 200 || size !== bytes) throw new Error(`download failed: status ${status}, ${size} bytes`);
   return (speed ?? 0) / 1e6;

@@ -19,23 +19,23 @@ export const LARGE_BYTES = 1024 ** 3;
 /** Writes the files that are served: 1 KiB, and 1 GiB that takes no disk. */
 export function writeContent(folder: string): void {
   mkdirSync(`${folder}/www`);
-  writeFileSync(`${folder}/www/small`, 'x'.repeat(SMALL_BYTES));
-  writeFileSync(`${folder}/www/large`, '');
-  truncateSync(`${folder}/www/large`, LARGE_BYTES);
+  writeFileSync(`${folder}/www/small.xml`, 'x'.repeat(SMALL_BYTES));
+  writeFileSync(`${folder}/www/large.bin`, '');
+  truncateSync(`${folder}/www/large.bin`, LARGE_BYTES);
 }
 
-export function writeBackend(folder: string, port: number): string {
-  return writeNginx(folder, 'backend', `server { listen 127.0.0.1:${port}; root ${folder}/www; }`);
+export function writeBackend(folder: string, listen: string): string {
+  return writeNginx(folder, 'backend', `server { listen ${listen}; root ${folder}/www; }`);
 }
 
 /** The front takes every path under the lane's segment, as ours does. */
-export function writeFront(folder: string, port: number, tunnelPort: number): string {
+export function writeFront(folder: string, listen: string, tunnel: string): string {
   return writeNginx(
     folder,
     'front',
-    `upstream tunnel { server 127.0.0.1:${tunnelPort}; keepalive 64; keepalive_requests 1000000000; }
+    `upstream tunnel { server ${tunnel}; keepalive 64; keepalive_requests 1000000000; }
      server {
-       listen 127.0.0.1:${port} ssl;
+       listen ${listen} ssl;
        ssl_certificate ${folder}/tls.pem;
        ssl_certificate_key ${folder}/tls.key;
        ssl_protocols TLSv1.2 TLSv1.3;
@@ -71,7 +71,7 @@ function writeNginx(folder: string, name: string, server: string): string {
 }
 
 /** Keys and configuration of an OpenSSH server that lets this user in and forwards. */
-export function writeSshd(folder: string, port: number): string {
+export function writeSshd(folder: string, at: { address: string; port: number }): string {
   for (const name of ['host', 'user']) {
     execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', `${folder}/${name}_key`]);
   }
@@ -81,21 +81,19 @@ export function writeSshd(folder: string, port: number): string {
   const file = `${folder}/sshd_config`;
   writeFileSync(
     file,
-    `ListenAddress 127.0.0.1\nPort ${port}\nHostKey ${folder}/host_key\nAuthorizedKeysFile ${folder}/authorized_keys\n` +
-      `PidFile ${folder}/sshd.pid\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nAllowTcpForwarding yes\n` +
+    `ListenAddress ${at.address}\nPort ${at.port}\nHostKey ${folder}/host_key\nAuthorizedKeysFile ${folder}/authorized_keys\n` +
+      `PidFile ${folder}/sshd.pid\nUsePAM no\nStrictModes no\nPermitRootLogin prohibit-password\nAllowTcpForwarding yes\nGatewayPorts clientspecified\n` +
       'PasswordAuthentication no\n',
   );
   return file;
 }
 
-/** The client's side: what the core would dial. */
+/** The client's side: what the core would dial. `forward` as `ssh -R` takes it. */
 export function sshArguments(
   folder: string,
-  port: number,
-  tunnelPort: number,
-  backendPort: number,
+  server: { address: string; port: number },
+  forward: string,
 ): string[] {
-  const forward = `127.0.0.1:${tunnelPort}:127.0.0.1:${backendPort}`;
   const options = [
     'StrictHostKeyChecking=no',
     `UserKnownHostsFile=${folder}/known_hosts`,
@@ -109,12 +107,12 @@ export function sshArguments(
     '-i',
     `${folder}/user_key`,
     '-p',
-    String(port),
+    String(server.port),
     '-R',
     forward,
     '-c',
     'aes128-gcm@openssh.com',
     ...options.flatMap((option) => ['-o', option]),
-    `${userInfo().username}@127.0.0.1`,
+    `${userInfo().username}@${server.address}`,
   ];
 }
