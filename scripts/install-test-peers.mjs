@@ -9,6 +9,7 @@ import path from 'node:path';
 const PEERS = [
   ['ip', 'iproute2', 'all'],
   ['nft', 'nftables', 'topology'],
+  ['conntrack', 'conntrack', 'media (NAT rebinding)'],
   ['dnsmasq', 'dnsmasq-base', 'topology'],
   ['openssl', 'openssl', 'topology'],
   ['curl', 'curl', 'topology (HTTPS client)'],
@@ -25,7 +26,7 @@ const POLICY = '/usr/sbin/policy-rc.d';
 
 function isInstalled(program) {
   if (program.startsWith('/')) {
-    return ['/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib'].some((folder) =>
+    return ['', '/usr/lib/x86_64-linux-gnu', '/usr/lib/aarch64-linux-gnu', '/usr/lib'].some((folder) =>
       existsSync(folder + program),
     );
   }

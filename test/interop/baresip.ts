@@ -109,6 +109,11 @@ export class Baresip {
     return Number(found ?? Number.NaN);
   }
 
+  /** The port it sends its sound to. */
+  async remoteMediaPort(): Promise<number> {
+    return Number(/remote: [\d.]+:(\d+)/.exec(await this.command('audio_debug'))?.[1] ?? Number.NaN);
+  }
+
   /** The newest recording of what it heard. */
   recording(): string {
     const folder = path.join(this.options.folder, this.options.user);

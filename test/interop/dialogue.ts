@@ -5,6 +5,7 @@
 //     OPTIONS sip:… SIP/2.0
 //   receives 200                or a method; `receives 183 optional`, `receives 401 auth`, `receives 200 routes`
 //     Subject: ^exact bytes$    this header must be there and match the expression
+//     Body: expression          the body must match
 //     keeps Record-Route to Max-Forwards as head    the lines from the first to before the second, as [$head]
 //   waits 300                   milliseconds
 //
@@ -91,5 +92,6 @@ function printCheck(line: string, variable: string): string {
   const colon = line.indexOf(':');
   const [header, expression] = [line.slice(0, colon + 1), line.slice(colon + 1).trim()];
   const escaped = expression.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('"', '&quot;');
-  return `<ereg regexp="${escaped}" search_in="hdr" header="${header}" check_it="true" assign_to="${variable}"/>`;
+  const where = header === 'Body:' ? 'search_in="body"' : `search_in="hdr" header="${header}"`;
+  return `<ereg regexp="${escaped}" ${where} check_it="true" assign_to="${variable}"/>`;
 }

@@ -55,28 +55,31 @@ describe.skipIf(!canRun('scripts and registrar among themselves', NEEDED))('two 
 
   const common = { domain: DOMAIN, route: '<sip:10.30.0.20:5061;transport=tls;lr>' };
 
-  test.each(['register-and-leave', 'options', 'message', 'subscribe', 'reliable'])('%s', async (name) => {
-    const alone = name === 'register-and-leave';
-    const called = {
-      at: inside,
-      address: '10.30.0.40',
-      port: 5060,
-      user: '2001',
-      scenario: `${name}.inside`,
-    };
-    const callee = alone ? undefined : await startSipp(keeper, { ...common, ...called, folder });
-    const caller = await startSipp(keeper, {
-      ...common,
-      folder,
-      at: outside,
-      address: '10.30.0.21',
-      port: 5080,
-      towards: '10.30.0.21:5070',
-      user: '1003',
-      scenario: alone ? name : `${name}.outside`,
-    });
-    await caller.finished();
-    await callee?.finished();
-    expect(caller.process.running).toBe(false);
-  });
+  test.each(['register-and-leave', 'options', 'message', 'subscribe', 'reliable', 'refer'])(
+    '%s',
+    async (name) => {
+      const alone = name === 'register-and-leave';
+      const called = {
+        at: inside,
+        address: '10.30.0.40',
+        port: 5060,
+        user: '2001',
+        scenario: `${name}.inside`,
+      };
+      const callee = alone ? undefined : await startSipp(keeper, { ...common, ...called, folder });
+      const caller = await startSipp(keeper, {
+        ...common,
+        folder,
+        at: outside,
+        address: '10.30.0.21',
+        port: 5080,
+        towards: '10.30.0.21:5070',
+        user: '1003',
+        scenario: alone ? name : `${name}.outside`,
+      });
+      await caller.finished();
+      await callee?.finished();
+      expect(caller.process.running).toBe(false);
+    },
+  );
 });

@@ -9,6 +9,7 @@ export interface Ground {
   readonly network: Network;
   readonly client: Namespace;
   readonly client2: Namespace;
+  readonly nat: Namespace;
   readonly internet: Namespace;
   readonly outer: Namespace;
   readonly edge: Namespace;
@@ -28,6 +29,7 @@ export function buildGround(label: string): Ground {
     network,
     client: named('client'),
     client2: named('client2'),
+    nat: named('nat'),
     internet: named('internet'),
     outer: named('outer'),
     edge: named('edge'),
@@ -38,13 +40,13 @@ export function buildGround(label: string): Ground {
     phone2: named('phone2'),
     script: named('script'),
   };
-  joinOutside(ground, named('nat'));
+  joinOutside(ground);
   joinInside(ground);
   nameEverything(ground);
   return ground;
 }
 
-function joinOutside({ network, client, client2, internet, outer, edge }: Ground, nat: Namespace): void {
+function joinOutside({ network, client, client2, nat, internet, outer, edge }: Ground): void {
   network.join({ at: client, address: `${ADDRESS.client}/24` }, { at: nat, address: '10.77.0.1/24' });
   network.join({ at: client2, address: `${ADDRESS.client2}/24` }, { at: nat, address: '10.78.0.1/24' });
   client.route('default', '10.77.0.1');

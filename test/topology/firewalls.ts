@@ -74,6 +74,27 @@ export function loadInner(at: Namespace, ports: { dmz: string; lan: string }): v
   );
 }
 
+/** Core's connections seem to come from the inner firewall itself. */
+export function hideCore(at: Namespace): void {
+  load(
+    at,
+    `table ip hide {
+      chain leaving { type nat hook postrouting priority 100; ip saddr ${ADDRESS.core} oifname "dmz" masquerade; }
+    }`,
+  );
+}
+
+/** The clients' router forgets its UDP mappings and makes new ones from other ports: what a home router does at will. */
+export function rebindNat(at: Namespace): void {
+  load(
+    at,
+    `flush chain ip nat leaving
+    add rule ip nat leaving ip protocol udp oifname "wan" masquerade to :50000-59999 random
+    add rule ip nat leaving oifname "wan" masquerade`,
+  );
+  at.run('conntrack', '-D', '-p', 'udp');
+}
+
 /** Reads the inner firewall's counters. */
 export function readInner(at: Namespace): InnerCounters {
   const listing = JSON.parse(at.run('nft', '-j', 'list', 'counters')) as {

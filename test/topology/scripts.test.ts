@@ -61,17 +61,21 @@ describe.skipIf(!able)('scripted dialogues', () => {
     );
   });
 
-  test.each(['options', 'message', 'subscribe', 'reliable'])('%s', async (name) => {
-    const inside = await script(`${name}.inside`);
-    const outside = await script(`${name}.outside`);
-    await Promise.all([outside.finished(), inside.finished()]);
-  });
+  test.each(['options', 'message', 'subscribe', 'reliable', 'late-offer', 'many-lines', 'refer'])(
+    '%s',
+    async (name) => {
+      const inside = await script(`${name}.inside`);
+      const outside = await script(`${name}.outside`);
+      await Promise.all([outside.finished(), inside.finished()]);
+    },
+  );
 
   test.each([
     ['a request before registering', 'unregistered', 403],
     ["another one's name", 'impostor', 403],
     ['a foreign target', 'foreign-target', 403],
     ['a Route into the inside', 'route-inside', 403],
+    ['an offer without encryption', 'unencrypted', 488],
   ])('refused: %s', async (_name, scenario) => {
     const before = stage.kamailio.output().length;
     await (await script(scenario)).finished();

@@ -7,11 +7,12 @@ import { startDnsmasq } from '../interop/dnsmasq.ts';
 import { startKamailio } from '../interop/kamailio.ts';
 import { ADDRESS, CORE_NAME, DOMAIN, EDGE_NAME, UCM_NAME } from './addresses.ts';
 import { buildGround, type Ground } from './enterprise.ts';
+import { hideCore } from './firewalls.ts';
 import type { Namespace } from './network.ts';
 import { ProcessKeeper, type StartedProcess } from './process-keeper.ts';
 import { makeRunFolder, type RunFolder } from './run-folder.ts';
 import { until } from './until.ts';
-import { ViaductProcess, writePairFiles } from './viaduct.ts';
+import { ViaductProcess, writePairFiles, type CoreChanges } from './viaduct.ts';
 
 /** Programs a suite on this stage needs. */
 export const STAGE_PROGRAMS = ['nft', 'dnsmasq', 'openssl', 'curl', 'kamailio', 'baresip', 'tcpdump'];
@@ -29,11 +30,20 @@ export interface Stage {
   close(): Promise<void>;
 }
 
+/** What one suite wants different. */
+export interface StageChanges {
+  /** The inner firewall hides core's address from the DMZ (masquerade). */
+  readonly hidesCore?: boolean;
+  /** Core gets a certificate for its inside TLS port, and these changes to its file. */
+  readonly core?: (certificate: { chain: string; key: string }) => CoreChanges;
+}
+
 /** Builds and starts everything, and waits until the links are up. */
-export async function setStage(label: string): Promise<Stage> {
+export async function setStage(label: string, changes: StageChanges = {}): Promise<Stage> {
   const folder = makeRunFolder(label);
   const keeper = new ProcessKeeper(folder.path);
   const ground = buildGround(label);
+  if (changes.hidesCore === true) hideCore(ground.inner);
   const close = async (): Promise<void> => {
     await keeper.stopAll();
     ground.network.remove();
@@ -42,10 +52,12 @@ export async function setStage(label: string): Promise<Stage> {
   try {
     const publicAuthority = new TestAuthority(folder.path, 'public');
     const inside = await startInside(keeper, ground, folder.path);
-    const files = await writePairFiles(keeper, folder.path, {
-      edge: publicAuthority.issue([EDGE_NAME]),
-      insideAuthority: inside.authority.certificate,
-    });
+    const files = await writePairFiles(
+      keeper,
+      folder.path,
+      { edge: publicAuthority.issue([EDGE_NAME]), insideAuthority: inside.authority.certificate },
+      changes.core?.(inside.authority.issue([CORE_NAME, ADDRESS.core])),
+    );
     const edge = new ViaductProcess(keeper, 'edge', ground.edge, files.edge);
     const core = new ViaductProcess(keeper, 'core', ground.core, files.core);
     await Promise.all([edge.start(), core.start()]);

@@ -24,11 +24,18 @@ export interface PairCertificates {
   readonly insideAuthority: string;
 }
 
+/** What a suite wants different in core's file: keys of `unified-cm[0].sip` and of `sip`. */
+export interface CoreChanges {
+  readonly nodeSip?: Readonly<Record<string, unknown>>;
+  readonly sip?: Readonly<Record<string, unknown>>;
+}
+
 /** Pairs an edge and a core with the command and writes their configuration beside the zone files. */
 export async function writePairFiles(
   keeper: ProcessKeeper,
   folder: string,
   certificates: PairCertificates,
+  coreChanges: CoreChanges = {},
 ): Promise<PairFiles> {
   const pair = path.join(folder, 'pair');
   mkdirSync(pair, { recursive: true });
@@ -53,7 +60,7 @@ export async function writePairFiles(
   );
   const files = { edge: path.join(folder, 'edge.yaml'), core: path.join(folder, 'core.yaml') };
   writeFileSync(files.edge, stringify(edgeSettings(folder, pair, certificates)));
-  writeFileSync(files.core, stringify(coreSettings(folder, pair, certificates)));
+  writeFileSync(files.core, stringify(coreSettings(folder, pair, certificates, coreChanges)));
   await keeper.run([process.execPath, COMMAND, 'check', files.edge, files.core], { name: 'check' });
   return files;
 }
@@ -71,13 +78,20 @@ function edgeSettings(folder: string, pair: string, certificates: PairCertificat
   };
 }
 
-function coreSettings(folder: string, pair: string, certificates: PairCertificates): object {
+function coreSettings(
+  folder: string,
+  pair: string,
+  certificates: PairCertificates,
+  changes: CoreChanges,
+): object {
   return {
     core: { name: CORE_NAME },
     zones: [path.join(pair, `${CORE_NAME}.zone.yaml`)],
     domains: [{ name: DOMAIN }],
-    'unified-cm': [{ publisher: UCM_NAME, authority: `file:${certificates.insideAuthority}` }],
-    sip: { address: ADDRESS.core },
+    'unified-cm': [
+      { publisher: UCM_NAME, authority: `file:${certificates.insideAuthority}`, sip: { ...changes.nodeSip } },
+    ],
+    sip: { address: ADDRESS.core, ...changes.sip },
     'state-directory': path.join(folder, 'core-state'),
     log: { level: 'debug' },
   };
