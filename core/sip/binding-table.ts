@@ -55,7 +55,7 @@ export interface Grant {
   readonly expiresAtMs: number;
 }
 
-const maxEqualContacts = 16;
+const maxEqualContacts = 64;
 
 export class BindingTable {
   readonly #options: BindingTableOptions;

@@ -184,7 +184,13 @@ export class CoreSip {
     }
   }
 
-  status(): { registrations: number; dialogs: number; transactions: number; edges: string[]; nodes: object } {
+  status(): {
+    registrations: number;
+    dialogs: number;
+    transactions: number;
+    edges: string[];
+    nodes: { outbound: number; inbound: number };
+  } {
     return {
       registrations: this.#bindings.size,
       dialogs: this.#dialogs.size,
