@@ -156,7 +156,7 @@ describe('keepalive', () => {
     expect(heard).toEqual([]);
     clock.move(1);
     await turn();
-    expect(heard).toEqual(['closed: keepalive: nothing heard from peer']);
+    expect(heard).toEqual(['closed: peer has been silent for 4 s']);
     expect([counted, clock.timers.size]).toEqual([['keepalive-dead'], 0]);
   });
 
@@ -172,7 +172,7 @@ describe('keepalive', () => {
     expect(heard).toEqual([]);
     clock.move(1000);
     await turn();
-    expect(heard).toEqual(['closed: keepalive: nothing heard from peer']);
+    expect(heard).toEqual(['closed: peer has been silent for 4 s']);
   });
 });
 

@@ -207,7 +207,7 @@ export class SipConnection implements SipTransport {
     const wasStopped = now - dueBy > keepalive.pingIntervalMs;
     if (now - this.#lastHeard >= keepalive.deadAfterMs && !wasStopped) {
       this.#options.count('keepalive-dead');
-      this.#destroy('keepalive: nothing heard from peer');
+      this.#destroy(`peer has been silent for ${keepalive.deadAfterMs / 1000} s`);
       return;
     }
     if (wasStopped)
@@ -216,10 +216,11 @@ export class SipConnection implements SipTransport {
     if (this.send(PING)) this.#scheduleKeepalive();
   }
 
+  // The reason goes with the stream (`errored`), for whoever made it and shows why it ended.
   #destroy(reason: string): void {
     this.#closeReason ??= reason;
     this.#stopTimers();
-    this.#stream.destroy();
+    this.#stream.destroy(new Error(reason));
   }
 
   #ended(reason: string): void {

@@ -9,6 +9,7 @@ import { connectSsh } from './ssh/client.ts';
 import { nativeBindingLoaded } from './ssh/ssh2-internals.ts';
 import { type BackoffOptions, type SupervisedLink, Supervisor } from './supervisor.ts';
 import { connectSip } from './tls/client.ts';
+import { endWords } from './tls/end-words.ts';
 import { type TraversalZone, checkRenewal } from './zone-file.ts';
 import { StatusBoard } from './zone-status.ts';
 
@@ -158,8 +159,10 @@ class CoreLinks implements TraversalClient {
       handshakeTimeoutMs: timing.loginTimeoutMs,
       clock,
     });
-    let words = 'the connection ended';
-    const ended = new Promise<string>((resolve) => socket.once('close', () => resolve(words)));
+    let words: string | undefined;
+    const ended = new Promise<string>((resolve) =>
+      socket.once('close', () => resolve(words ?? endWords(socket))),
+    );
     this.#options.onSip(socket, this.#identity(edge.name));
     return {
       ended,

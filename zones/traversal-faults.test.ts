@@ -247,7 +247,7 @@ describe('status', () => {
     expect(client.status()[0]?.warnings).toEqual([
       "clock differs by 94 s (the peer's is ahead): set both by NTP",
       'the two sides run different zone configurations',
-      'the certificate of core.inside ends in 0 days: renew it with viaduct pair',
+      'the certificate of core.inside ends in 0 days: renew it with viaduct renew',
     ]);
   });
 

@@ -76,8 +76,8 @@ describe('warnings', () => {
 
   it.each([
     [334, []],
-    [336, ['the certificate of edge.example.com ends in 29 days: renew it with viaduct pair']],
-    [366, ['the certificate of edge.example.com has expired: renew it with viaduct pair']],
+    [336, ['the certificate of edge.example.com ends in 29 days: renew it with viaduct renew']],
+    [366, ['the certificate of edge.example.com has expired: renew it with viaduct renew']],
   ])('after %d days of a year: %o', (days, warnings) => {
     clock.advance(days * DAY_MS);
     expect(board.all()[0]?.warnings).toEqual(warnings);

@@ -145,8 +145,8 @@ export class StatusBoard {
     const days = (ends - this.#clock.wall()) / DAY_MS;
     if (days >= warnFromDays) return undefined;
     const name = this.#zone.self.name;
-    if (days <= 0) return `the certificate of ${name} has expired: renew it with viaduct pair`;
-    return `the certificate of ${name} ends in ${Math.floor(days)} days: renew it with viaduct pair`;
+    if (days <= 0) return `the certificate of ${name} has expired: renew it with viaduct renew`;
+    return `the certificate of ${name} ends in ${Math.floor(days)} days: renew it with viaduct renew`;
   }
 }
 

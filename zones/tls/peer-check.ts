@@ -87,7 +87,7 @@ function untrusted(code: string, from: Date, to: Date): Refused {
 export const REFUSAL_WORDS: Record<PeerRefusal, string> = {
   certificate: 'it does not accept our certificate',
   authority: "our certificate is not signed by its pair's authority: were the two zone files made together?",
-  expired: 'our certificate has expired (or its clock is wrong): renew it with viaduct pair',
+  expired: 'our certificate has expired (or its clock is wrong): renew it with viaduct renew',
   'not-yet-valid': 'our certificate is not valid yet by its clock: set both clocks by NTP',
   purpose: 'our certificate may not be used as TLS client (extended key usage)',
   name: 'its zone file does not list the name in our certificate',

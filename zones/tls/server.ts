@@ -6,6 +6,7 @@ import { type Server as TlsServer, type TLSSocket, createServer as createTlsServ
 import type { Admission } from '../admission.ts';
 import type { Count, LinkLog } from '../peer.ts';
 import type { TraversalZone } from '../zone-file.ts';
+import { endWords } from './end-words.ts';
 import { checkPeer } from './peer-check.ts';
 import { tlsContext } from './profile.ts';
 import { printVerdict } from './verdict.ts';
@@ -124,7 +125,7 @@ export class SipServer {
     socket.once('close', () => {
       if (this.#live.get(core) !== socket) return;
       this.#live.delete(core);
-      this.#options.onGone(core, 'the connection ended');
+      this.#options.onGone(core, endWords(socket));
     });
     socket.write(printVerdict(undefined));
     this.#options.onLink(socket, core);
