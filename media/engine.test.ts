@@ -1,4 +1,5 @@
 // The suite that every media engine passes, on real loopback sockets: paths, sources, probes, crypto, limits.
+import { sample, uint8Array } from 'fast-check';
 import { afterEach, describe, expect, test } from 'vitest';
 import { METHOD, printStun, type TransportAddress } from '../turn/index.ts';
 import type { EngineEvent, FlowDrop, FlowId, FlowSpec, MediaEngine, PortId } from './engine.ts';
@@ -162,6 +163,34 @@ describe('between ports', () => {
     const flow = engine.addFlow(plain({ input: { kind: 'port', port: port.id, accept } }));
     await friend.send(Buffer.from(hex, 'hex'), port.bound);
     await drops(engine, flow, reason, 1);
+  });
+
+  test('random datagrams: each is counted, sent or dropped by name', async () => {
+    const { engine, endpoint } = bench();
+    const [friend, out] = [await endpoint(), await endpoint()];
+    const port = await mediaPort(engine);
+    const suite = 'AES_CM_128_HMAC_SHA1_32';
+    const flow = engine.addFlow(
+      plain({
+        input: { kind: 'port', port: port.id, accept: { kind: 'exact', source: friend.address } },
+        unprotect: [engine.addCrypto({ direction: 'unprotect', suite, master: MASTER(suite) })],
+        protect: engine.addCrypto({ direction: 'protect', suite, master: MASTER(suite) }),
+        rtp: { kind: 'port', port: port.id, remote: out.address },
+      }),
+    );
+    for (const [index, raw] of sample(uint8Array({ maxLength: 120 }), 400).entries()) {
+      const packet = Buffer.from(raw);
+      if (packet.length > 1 && packet.length % 2 === 0)
+        packet.set([0x80 | (packet[0]! & 0x3f), packet[1]!], 0);
+      await friend.send(packet, port.bound);
+      // The kernel's buffer holds 256 small packets: none may be lost here.
+      if (index % 100 === 99) {
+        await expect.poll(() => engine.counters(flow).packetsIn, { interval: 1 }).toBe(index + 1);
+      }
+    }
+    const { drops: reasons, packetsOut } = engine.counters(flow);
+    expect(Object.values(reasons).reduce((sum, count) => sum + count, packetsOut)).toBe(400);
+    expect([reasons['bad-tag'] > 0, reasons.short > 0, reasons['not-rtp'] > 0]).toEqual([true, true, true]);
   });
 
   test('an address-only source may change its port, and each change is told', async () => {

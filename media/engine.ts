@@ -167,7 +167,10 @@ export interface MediaEngine {
 
   /** Starts a flow. Throws EngineError `input-taken`, `unknown-handle`, `full`. */
   addFlow(spec: FlowSpec): FlowId;
-  /** Replaces what is named; the input's port or channel stays. Counters and pending sources stay. */
+  /**
+   * Replaces what is named; the input's port or channel stays. Counters and pending sources stay, the idle time
+   * starts anew.
+   */
   changeFlow(flow: FlowId, change: FlowChange): void;
   removeFlow(flow: FlowId): void;
   counters(flow: FlowId): FlowCounters;

@@ -242,6 +242,7 @@ export class CallMedia implements MediaSession {
     verdicts.forEach((verdict, index) => this.#apply(exchange, verdict, index));
     this.#pending = undefined;
     this.#last = exchange;
+    for (const flow of this.#lines.flatMap((line) => line?.flows() ?? [])) this.flowActive(flow);
     this.#silent = verdicts.every(
       (verdict, index) => verdict.refused || verdict.section.silent || exchange.plans[index]!.section.silent,
     );

@@ -186,7 +186,7 @@ export class MediaLine {
   /** Gives everything back. `tellEdge` false when the whole session is being closed there. */
   close(tellEdge: boolean): void {
     this.#closed = true;
-    for (const flow of this.#allFlows()) {
+    for (const flow of this.flows()) {
       this.#host.unwatch(flow);
       this.#host.engine.removeFlow(flow);
     }
@@ -203,7 +203,8 @@ export class MediaLine {
     if (tellEdge) edge.request('media.close', { session, stream: resources.stream }).catch(() => {});
   }
 
-  #allFlows(): FlowId[] {
+  /** Flows by which the engine names this line in its events. */
+  flows(): FlowId[] {
     if (this.#flows === undefined) return [];
     return [...this.#flows.fromClient, ...Object.values(this.#flows.fromInside)];
   }

@@ -244,6 +244,8 @@ class PortableEngine implements MediaEngine {
     if ('protect' in change) parts.protect = this.#sender(change.protect);
     if ('rtp' in change) parts.rtp = this.#output(change.rtp);
     if ('rtcp' in change) parts.rtcp = this.#output(change.rtcp);
+    flow.idle = false;
+    flow.passedAt = this.#options.now();
   }
 
   removeFlow(id: FlowId): void {

@@ -314,6 +314,10 @@ describe('offers and answers later on', () => {
     await pair.run(125_000);
     expect(pair.events).not.toContain('inactive call');
     expect(pair.edge.sizes().sessions).toBe(1);
+    await session.offer('client', audioSdp('192.168.1.5', 4000, 'RTP/SAVP', [phone.cryptoLine()]));
+    await session.answer('inside', audioSdp('127.0.0.1', device.address.port, 'RTP/AVP'));
+    await pair.run(61_000);
+    expect(pair.events).toContain('inactive call');
   });
 
   test('edge asks before it reaps: a held call is kept', async () => {
