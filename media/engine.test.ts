@@ -178,7 +178,7 @@ describe('between ports', () => {
         rtp: { kind: 'port', port: port.id, remote: out.address },
       }),
     );
-    for (const [index, raw] of sample(uint8Array({ maxLength: 120 }), 400).entries()) {
+    for (const [index, raw] of sample(uint8Array({ maxLength: 120, size: 'max' }), 400).entries()) {
       const packet = Buffer.from(raw);
       if (packet.length > 1 && packet.length % 2 === 0)
         packet.set([0x80 | (packet[0]! & 0x3f), packet[1]!], 0);
