@@ -56,6 +56,35 @@ describe('binding table', () => {
     expect(bindings.byUriKey('a#1')?.aor).toBe(bob);
   });
 
+  test('a device may leave its instance out, another device of the user may not take its place', () => {
+    const bindings = table();
+    const slot = bindings.claim('a', alice, '<urn:1> 1');
+    expect(bindings.claim('a', alice, '')).toBe(slot);
+    expect(bindings.claim('a', alice, '<urn:1>')).toBe(slot);
+    expect(bindings.claim('a', alice, '<urn:1> 2')?.disambiguator).toBe(1);
+  });
+
+  test('requests of old dialogs find a device where it registered last, each of its connections apart', () => {
+    const bindings = table();
+    const at = (key: string, instance: string, flow: FlowRef) => {
+      const slot = bindings.claim(key, alice, instance);
+      if (slot === undefined) throw new Error('full');
+      const grant = { contact: key, node: 'n', flow, expiresAtMs: 1000 };
+      bindings.settle(slot, bindings.nextSequence(), grant, 0);
+      const bound = bindings.byId(slot.id);
+      if (bound === undefined) throw new Error('not bound');
+      return bound;
+    };
+    const old = at('port1', '<urn:1> 1', one);
+    at('port2', '<urn:1> 1', two);
+    expect(bindings.newestFlow(old)).toEqual(two);
+    at('port3', '<urn:1> 2', one);
+    expect(bindings.newestFlow(old)).toEqual(two);
+    const nameless = at('port4', '', one);
+    at('port5', '', two);
+    expect(bindings.newestFlow(nameless)).toEqual(one);
+  });
+
   test('an answer that comes late does not undo a later request', () => {
     const bindings = table();
     const first = bindings.claim('a', alice, '');

@@ -91,7 +91,7 @@ export class BindingTable {
       const uriKey = uriKeyOf(baseKey, n);
       const slot = this.#slots.get(uriKey);
       if (slot === undefined) return this.#openSlot(uriKey, aor, instance, n);
-      if (slot.aor === aor && slot.instance === instance) {
+      if (slot.aor === aor && isSameDevice(slot.instance, instance)) {
         slot.pending += 1;
         return slot;
       }
@@ -321,6 +321,11 @@ function disambiguatorOf(uriKey: string): number {
 
 function ownerOf(from: { id: string; aor: string; instance: string; uriKey: string }) {
   return { id: from.id, aor: from.aor, instance: from.instance, uriKey: from.uriKey };
+}
+
+/** A device may leave its instance or connection number out, above all when it un-registers. */
+function isSameDevice(a: string, b: string): boolean {
+  return a.startsWith(b) || b.startsWith(a);
 }
 
 function instanceKey(of: { aor: string; instance: string }): string {

@@ -87,9 +87,17 @@ function planContact(
   const bound = known === undefined ? undefined : table.byUriKey(known);
   const contact = bound?.aor === aor ? bound.contact : address.uriText;
   const key = contactKey(contact === address.uriText ? uri : parseSipUri(contact));
-  const slot = table.claim(key, aor, address.param('+sip.instance') ?? '');
+  const slot = table.claim(key, aor, deviceOf(address));
   const asked = seconds(address.param('expires')) ?? request.expires;
   return slot && { slot, contact, key, askedSeconds: asked };
+}
+
+/** RFC 5626 §4.1, §4.2: a device and, where it keeps several connections, which of them. Empty when it does not say. */
+function deviceOf(address: NameAddr): string {
+  const instance = address.param('+sip.instance');
+  if (instance === undefined) return '';
+  const connection = address.param('reg-id') ?? address.param('x-cisco-reg-id');
+  return connection === undefined ? instance : `${instance} ${connection}`;
 }
 
 function writeContacts(
