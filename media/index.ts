@@ -5,6 +5,7 @@ export {
   EngineError,
   FIRST_CHANNEL,
   LAST_CHANNEL,
+  WANTED_TRUNK_BUFFER_BYTES,
   type CryptoId,
   type EngineEvent,
   type FlowCounters,

@@ -16,6 +16,8 @@ export interface BoundPair {
   readonly pair: PortPair;
   readonly rtp: PortId;
   readonly rtcp: PortId | undefined;
+  /** Of the even port's socket. */
+  readonly receiveBufferBytes: number;
 }
 
 export class PortPairs {
@@ -56,10 +58,11 @@ export class PortPairs {
   async #bind(pair: PortPair, both: boolean, use: PortSpec['use']): Promise<BoundPair> {
     const address = this.#options.boundAddress;
     const rtp = await this.#engine.openPort({ bind: { address, port: pair.rtp }, use });
-    if (!both) return { pair, rtp: rtp.id, rtcp: undefined };
+    const { receiveBufferBytes } = rtp;
+    if (!both) return { pair, rtp: rtp.id, rtcp: undefined, receiveBufferBytes };
     try {
       const rtcp = await this.#engine.openPort({ bind: { address, port: pair.rtcp }, use });
-      return { pair, rtp: rtp.id, rtcp: rtcp.id };
+      return { pair, rtp: rtp.id, rtcp: rtcp.id, receiveBufferBytes };
     } catch (error) {
       this.#engine.closePort(rtp.id);
       throw error;

@@ -4,6 +4,7 @@
 import {
   FIRST_CHANNEL,
   LAST_CHANNEL,
+  WANTED_TRUNK_BUFFER_BYTES,
   type BoundPair,
   type EngineEvent,
   type LinkId,
@@ -14,6 +15,9 @@ import type { TransportAddress } from '../../turn/index.ts';
 import { linkReply, parseHelloAnswer, printHello } from '../../zones/media-link/index.ts';
 import type { CoreMediaOptions, EdgeControl } from './core-media-options.ts';
 import { MediaRefusal } from './media-refusal.ts';
+
+const SMALL_BUFFER =
+  'the kernel gives the media link a small receive buffer: for more than about 200 calls set net.core.rmem_max to 4194304';
 
 export interface EdgeLinkOptions {
   readonly shard: number;
@@ -71,6 +75,10 @@ export class EdgeLink {
   async dial(): Promise<void> {
     const bound = await this.#ports.open(false, 'trunk');
     if (this.#closed) return this.#ports.close(bound);
+    if (bound.receiveBufferBytes < WANTED_TRUNK_BUFFER_BYTES && this.#bound === undefined) {
+      const { receiveBufferBytes } = bound;
+      this.#options.log.warn({ shard: this.shard, receiveBufferBytes }, SMALL_BUFFER);
+    }
     const former = this.#bound;
     this.#bound = bound;
     this.#dialledAt = this.#options.now();

@@ -1,10 +1,19 @@
 // The door for core's media links on UDP 2776/2777: who may use a 5-tuple, and when it moves.
 // Trusts nothing from the wire but a hello sealed with a key that core sent over the control channel, with a counter
 // higher than any before. Silent to everyone else. Bounded: one link per core and shard.
-import type { EngineEvent, LinkId, MediaEngine, PortId } from '../../media/index.ts';
+import {
+  WANTED_TRUNK_BUFFER_BYTES,
+  type EngineEvent,
+  type LinkId,
+  type MediaEngine,
+  type PortId,
+} from '../../media/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
 import { isSealed, parseHello, printHelloAnswer, type LinkRequest } from '../../zones/media-link/index.ts';
 import { EdgeMediaRefusal, type EdgeMediaOptions } from './edge-media-options.ts';
+
+const SMALL_BUFFER =
+  'the kernel gives the media link a small receive buffer: for more than about 200 calls set net.core.rmem_max to 4194304';
 
 interface LinkRecord {
   readonly name: string;
@@ -36,9 +45,12 @@ export class LinkDoor {
   async listen(): Promise<void> {
     for (const port of this.#options.linkPorts) {
       const bind = { address: this.#options.linkAddress, port };
-      const { id, bound } = await this.#engine.openPort({ bind, use: 'trunk' });
+      const { id, bound, receiveBufferBytes } = await this.#engine.openPort({ bind, use: 'trunk' });
       this.#ports.push(id);
       this.bound.push(bound);
+      if (receiveBufferBytes < WANTED_TRUNK_BUFFER_BYTES) {
+        this.#options.log.warn({ port: bound.port, receiveBufferBytes }, SMALL_BUFFER);
+      }
     }
   }
 

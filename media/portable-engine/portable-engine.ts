@@ -14,6 +14,7 @@ import {
   type LinkCounters,
   type LinkId,
   type MediaEngine,
+  type OpenedPort,
   type PortId,
   type PortSpec,
 } from '../engine.ts';
@@ -77,7 +78,7 @@ class PortableEngine implements MediaEngine {
     this.#stopSweep = options.every(options.sweepMs, () => this.#sweep());
   }
 
-  async openPort(spec: PortSpec): Promise<{ id: PortId; bound: TransportAddress }> {
+  async openPort(spec: PortSpec): Promise<OpenedPort> {
     if (this.#closed) throw new EngineError('closed', 'the media engine is closed');
     if (this.#ports.size + this.#pendingPorts >= this.#options.limits.maxPorts) {
       throw new EngineError('full', `the media engine has its ${this.#options.limits.maxPorts} ports`);
@@ -92,7 +93,7 @@ class PortableEngine implements MediaEngine {
       }
       const trunk = spec.use === 'trunk' ? new Trunk(this.#options.limits.stunPerSecond) : undefined;
       this.#ports.set(id, { port, flow: undefined, trunk });
-      return { id, bound: port.bound };
+      return { id, bound: port.bound, receiveBufferBytes: port.receiveBufferBytes };
     } finally {
       this.#pendingPorts -= 1;
     }

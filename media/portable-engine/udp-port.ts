@@ -21,12 +21,14 @@ type Lookup = (
 
 export class UdpPort {
   readonly bound: TransportAddress;
+  readonly receiveBufferBytes: number;
   readonly #socket: Socket;
   #open = true;
 
   private constructor(socket: Socket, options: UdpPortOptions) {
     this.#socket = socket;
     this.bound = { address: options.bind.address, port: socket.address().port };
+    this.receiveBufferBytes = socket.getRecvBufferSize();
     socket.on('message', (bytes, source) => {
       if (this.#open) options.onPacket(bytes, source.address, source.port);
     });
