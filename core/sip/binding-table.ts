@@ -134,10 +134,10 @@ export class BindingTable {
     this.#dropIfIdle(slot);
   }
 
-  /** Whether one more contact fits on this connection; a contact that is there already always does. */
-  fitsFlow(flow: FlowRef, slot: BindingSlot): boolean {
+  /** Whether a contact fits on this connection besides `further` that come with it; one that is there always does. */
+  fitsFlow(flow: FlowRef, slot: BindingSlot, further = 0): boolean {
     const held = this.#byFlow.get(flowKey(flow));
-    return held === undefined || held.size < this.#options.maxPerFlow || held.has(slot.id);
+    return (held?.size ?? 0) + further < this.#options.maxPerFlow || held?.has(slot.id) === true;
   }
 
   byUriKey(uriKey: string): Binding | undefined {

@@ -65,7 +65,7 @@ export function planRegister(
   const planned: PlannedContact[] = [];
   for (const address of contacts) {
     const one = planContact(address, aor, request, context);
-    if (one === undefined || !context.table.fitsFlow(flow, one.slot)) {
+    if (one === undefined || !context.table.fitsFlow(flow, one.slot, planned.length)) {
       release(one === undefined ? planned : [...planned, one], context.table);
       return { ...refuse(503, 'registration-limit'), retryAfterSeconds: 30 };
     }
