@@ -187,9 +187,6 @@ const media = z
     'inside-encryption': choice(['off', 'best-effort', 'on'], 'off').describe(
       'SRTP on the inside leg: never, when the device offers it, or always.',
     ),
-    'client-encryption': choice(['required', 'best-effort'], 'required').describe(
-      'SRTP on the outside leg. `best-effort` also lets plain RTP through, for tests only.',
-    ),
     'inactivity-timeout': duration('10 s', '1 h', '60 s').describe(
       'A call without one good packet for this long is reported.',
     ),

@@ -91,7 +91,8 @@ export const MEDIA_LIMITS = {
   maxPorts: 50_000,
   maxFlows: 100_000,
   maxLinks: 64,
-  maxSourcesPerKey: 32,
+  /** SSRCs that one SRTP key remembers: a call that is transferred more often falls silent. */
+  maxSourcesPerKey: 256,
   stunPerSecond: 200,
   trunkBufferBytes: 4 * 1024 * 1024,
   engineSweepMs: 500,
