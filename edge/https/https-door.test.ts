@@ -332,6 +332,14 @@ describe('limits', () => {
     first.socket.destroy();
   });
 
+  test('a handshake that never comes is ended by the deadline (T-142)', async () => {
+    const { door, record } = await open({
+      admission: { maxConnections: 10, maxConnectionsPerAddress: 10, maxHandshakes: 10, handshakeMs: 20 },
+    });
+    await expect(dialOnce(door.port)).resolves.toBe('closed');
+    expect(record.counts.get('https.handshake-failed')).toBe(1);
+  });
+
   test('banned', async () => {
     const { door, record } = await open({ admits: () => false });
     await expect(dialOnce(door.port)).resolves.toBe('closed');

@@ -40,7 +40,8 @@ export async function measureLarge(way: Way, bytes: number): Promise<number> {
   const args = ['-sk', '--http1.1', '-o', '/dev/null', '-w', format, '-H', `Cookie: ${way.cookie}`];
   const { stdout } = await run('curl', [...args, `${way.base}/large.bin`]);
   const [status, size, speed] = stdout.split(' ').map(Number);
-  if (status !== 200 || size !== bytes) throw new Error(`download failed: status ${status}, ${size} bytes`);
+  if (status !== 200 || size !== bytes)
+    throw new Error(`${way.name}: download failed: status ${status}, ${size} bytes`);
   return (speed ?? 0) / 1e6;
 }
 
