@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { HOSTILE_BODIES, HOSTILE_HEADS, type HostileRequest } from './hostile-requests.ts';
+import { HOSTILE_BODIES, HOSTILE_HEADS, type HostileRequest } from './test-hostile-requests.ts';
 import { HttpError } from './http-error.ts';
 import { MessageReader } from './message-reader.ts';
 import { parseRequest, USUAL_METHODS } from './parse-request.ts';

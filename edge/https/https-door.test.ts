@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest';
 import { HeaderList, type ServerExchange } from '../../http/index.ts';
-import { HOSTILE_BODIES, HOSTILE_HEADS } from '../../http/hostile-requests.ts';
+import { HOSTILE_BODIES, HOSTILE_HEADS } from '../../http/test-hostile-requests.ts';
 import { dial, EDGE_NAME, openDoor, type Rig } from './test-door.ts';
 
 const LANE = Buffer.from('example.com/https/cucm.example.com/8443').toString('base64url');
