@@ -2,7 +2,7 @@
 // What a phone hears is in the files its sndfile module writes. Quirks of 1.0.0 that shape this file:
 // ausine speaks only 48 kHz stereo, so a WAV file is the microphone; without a loudspeaker it still decodes and records;
 // the recorder of received sound is lost at the first re-INVITE, so what comes after one is measured on the wire
-// (rtp-capture.ts) or by how many seconds the decoder made.
+// (capture.ts) or by how many seconds the decoder made.
 import { mkdirSync, readdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Namespace } from '../topology/network.ts';

@@ -8,7 +8,7 @@ import { canRun } from '../topology/requirements.ts';
 import { makeRunFolder } from '../topology/run-folder.ts';
 import { startBaresip, type Baresip } from './baresip.ts';
 import { startKamailio } from './kamailio.ts';
-import { startRtpCapture } from './rtp-capture.ts';
+import { startCapture } from './capture.ts';
 import { listen, measure } from './tone.ts';
 
 const DOMAIN = 'ucm.corp.test';
@@ -75,7 +75,13 @@ describe.skipIf(!able)('two phones and Kamailio', () => {
   });
 
   test('hold and resume: silence on the wire, then the tone again, and decoding goes on', async () => {
-    const capture = await startRtpCapture(keeper, { folder: folder.path, at: right, name: 'right' });
+    const capture = await startCapture(keeper, {
+      folder: folder.path,
+      at: right,
+      device: 'eth0',
+      filter: 'udp',
+      name: 'right',
+    });
     await establish();
     await duration(2000);
     await caller.command('hold');

@@ -2,7 +2,7 @@
 // behind a firewall that lets nothing in. Sound is measured at both ends.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Baresip } from '../interop/baresip.ts';
-import { startRtpCapture } from '../interop/rtp-capture.ts';
+import { startCapture } from '../interop/capture.ts';
 import { measure } from '../interop/tone.ts';
 import { ADDRESS, UCM_NAME } from './addresses.ts';
 import { establish, expectClean, hangUp, heardBy, marks, talk } from './conversation.ts';
@@ -101,9 +101,11 @@ describe.skipIf(!able)('calls', () => {
     'hold and resume by the phone %s: silence, then the tone again',
     async (who) => {
       const [holder, held] = who === 'outside' ? [outside, inside] : [inside, outside];
-      const capture = await startRtpCapture(stage.keeper, {
+      const capture = await startCapture(stage.keeper, {
         folder: stage.folder.path,
         at: stage.ground.phone,
+        device: 'eth0',
+        filter: 'udp',
         name: `hold-by-${who}`,
       });
       await establish(outside, inside);

@@ -1,6 +1,7 @@
 // curl outside, through NAT, firewalls, edge, SSH and core, to the node's web services inside.
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { startCapture } from '../interop/capture.ts';
 import { DOMAIN, EDGE_NAME, UCM_NAME } from './addresses.ts';
 import { curl, lane, signIn } from './curl.ts';
 import { readInner } from './firewalls.ts';
@@ -124,6 +125,42 @@ describe.skipIf(!able)('HTTPS', () => {
     await until('the node sees it close', () =>
       /closed after a part/.test(stage.node.output().slice(before)),
     );
+  });
+
+  test('what crosses between edge and core cannot be read', async () => {
+    const capture = await startCapture(stage.keeper, {
+      folder: stage.folder.path,
+      at: stage.ground.inner,
+      device: 'dmz',
+      filter: 'tcp',
+      name: 'link',
+    });
+    expect((await signIn(stage, ALICE)).answer.status).toBe(200);
+    await capture.holds(2000);
+    const seen = (await capture.stop()).toString('latin1');
+    expect(seen).not.toMatch(/wonderland|Basic |HTTP\/1\.1|X-Auth|getEdgeConfig/);
+  });
+
+  test('a user who signs in too often is told to wait', async () => {
+    const statuses: number[] = [];
+    for (let i = 0; i < 12; i++) {
+      const { answer } = await signIn(stage, 'bob:builder');
+      statuses.push(answer.status);
+      if (answer.status === 429) expect(Number(answer.headers['retry-after'])).toBeGreaterThan(0);
+    }
+    expect(statuses[0]).toBe(200);
+    expect(statuses.at(-1)).toBe(429);
+  });
+
+  test('when no node can be asked the answer is 503, not 401, and it heals with the node', async () => {
+    await stage.node.stop('SIGKILL');
+    const answer = await curl(stage, `${domain}/get_edge_config/`, { user: 'carol:secret' });
+    expect(answer.status).toBe(503);
+    const node = await stage.startAgain.node();
+    const settled = async (): Promise<boolean> =>
+      (await curl(stage, `${domain}/get_edge_config/`, { user: 'carol:secret' })).status === 401;
+    await until('core asks the node again', settled, { deadlineMs: 10_000, everyMs: 200 });
+    expect(node.output()).toMatch(/carol/);
   });
 
   test('nothing crossed the inner firewall inward but replies', () => {

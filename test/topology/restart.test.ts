@@ -5,7 +5,7 @@ import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Baresip } from '../interop/baresip.ts';
 import { curl, lane } from './curl.ts';
-import { DOMAIN } from './addresses.ts';
+import { ADDRESS, DOMAIN } from './addresses.ts';
 import { establish, expectClean, hangUp, heardBy, talk } from './conversation.ts';
 import { canRun } from './requirements.ts';
 import { insidePhone, linksUp, outsidePhone, setStage, STAGE_PROGRAMS, type Stage } from './stage.ts';
@@ -67,5 +67,20 @@ describe.skipIf(!able)('SIGKILL', () => {
     await hangUp(phone, inside);
     expectClean(heardBy(phone, 880, 1.6), 1);
     await phone.stop();
+  });
+
+  test('call control itself dies and returns: the next phone registers and calls', async () => {
+    await stage.kamailio.stop('SIGKILL');
+    await stage.startAgain.kamailio();
+    const desk = await insidePhone(stage, {
+      user: '1006',
+      speaks: { hz: 880 },
+      at: stage.ground.phone2,
+      address: ADDRESS.phone2,
+    });
+    const phone = await outsidePhone(stage, 'client', { user: '1024', speaks: { hz: 440 } });
+    await establish(phone, desk);
+    await hangUp(desk, phone);
+    await Promise.all([phone.stop(), desk.stop()]);
   });
 });

@@ -25,6 +25,8 @@ export interface Stage {
   readonly publicAuthority: TestAuthority;
   readonly kamailio: StartedProcess;
   readonly node: StartedProcess;
+  /** Starts the node's web services, or Kamailio, again after a test has stopped them. */
+  readonly startAgain: { node(): Promise<StartedProcess>; kamailio(): Promise<StartedProcess> };
   readonly edge: ViaductProcess;
   readonly core: ViaductProcess;
   close(): Promise<void>;
@@ -69,25 +71,29 @@ export async function setStage(label: string, changes: StageChanges = {}): Promi
   }
 }
 
-interface Inside {
+interface Inside extends Pick<Stage, 'kamailio' | 'node' | 'startAgain'> {
   readonly authority: TestAuthority;
-  readonly kamailio: StartedProcess;
-  readonly node: StartedProcess;
 }
 
 async function startInside(keeper: ProcessKeeper, ground: Ground, folder: string): Promise<Inside> {
   const authority = new TestAuthority(folder, 'inside');
   const leaf = authority.issue([UCM_NAME]);
+  const startAgain = {
+    kamailio: () =>
+      startKamailio(keeper, {
+        folder,
+        at: ground.ucm,
+        address: ADDRESS.ucm,
+        domains: [UCM_NAME],
+        tls: leaf,
+        fixedUsers: { 2001: `sip:${ADDRESS.script}:5060;transport=tcp` },
+      }),
+    node: () =>
+      startNode(keeper, ground.ucm, { ...leaf, name: UCM_NAME, address: ADDRESS.ucm, domain: DOMAIN }),
+  };
   const [kamailio, node] = await Promise.all([
-    startKamailio(keeper, {
-      folder,
-      at: ground.ucm,
-      address: ADDRESS.ucm,
-      domains: [UCM_NAME],
-      tls: leaf,
-      fixedUsers: { 2001: `sip:${ADDRESS.script}:5060;transport=tcp` },
-    }),
-    startNode(keeper, ground.ucm, { ...leaf, name: UCM_NAME, address: ADDRESS.ucm, domain: DOMAIN }),
+    startAgain.kamailio(),
+    startAgain.node(),
     startDnsmasq(keeper, {
       name: 'outside',
       at: ground.internet,
@@ -103,7 +109,7 @@ async function startInside(keeper: ProcessKeeper, ground: Ground, folder: string
       services: { [`_cisco-uds._tcp.${DOMAIN}`]: { target: UCM_NAME, port: 8443 } },
     }),
   ]);
-  return { authority, kamailio, node };
+  return { authority, kamailio, node, startAgain };
 }
 
 async function startNode(keeper: ProcessKeeper, at: Namespace, settings: object): Promise<StartedProcess> {

@@ -24,7 +24,7 @@ describe.skipIf(!able)('the same road', () => {
     stage = undefined;
   });
 
-  test.each<[string, string, StageChanges, string]>([
+  test.each<[string, string, StageChanges, string, RegExp?]>([
     [
       'call control over TLS',
       'tls',
@@ -43,12 +43,19 @@ describe.skipIf(!able)('the same road', () => {
       `TEST contact <sip:1001-\\S+@${ADDRESS.client}:\\d+;transport=tls>\\S* expires \\S+ path <sip:\\S*@?${ADDRESS.core}`,
     ],
     [
+      'a state directory that cannot be written',
+      'state',
+      { core: () => ({ stateDirectory: '/dev/null/viaduct' }) },
+      'TEST contact <sip:1001-',
+      /state directory does not work; going on in memory/,
+    ],
+    [
       'core hidden by NAT',
       'hidden',
       { hidesCore: true },
       `TEST contact <sip:1001-\\S+@${ADDRESS.core}:5060;transport=tcp;orig-hostport=${ADDRESS.client}:`,
     ],
-  ])('%s: register, and a call each way', async (_name, label, changes, registered) => {
+  ])('%s: register, and a call each way', async (_name, label, changes, registered, told) => {
     stage = await setStage(label, changes);
     const inside = await insidePhone(stage, { user: '1002', speaks: { hz: 880 } });
     const outside = await outsidePhone(stage, 'client', { user: '1001', speaks: { hz: 440 } });
@@ -63,6 +70,7 @@ describe.skipIf(!able)('the same road', () => {
       expectClean(heardBy(inside, 440, 1.6), 1);
       expectClean(heardBy(outside, 880, 1.6), 1);
     }
+    if (told !== undefined) expect(stage.core.output()).toMatch(told);
     expect(readInner(stage.ground.inner).inward).toBe(0);
   });
 });

@@ -24,8 +24,9 @@ export interface PairCertificates {
   readonly insideAuthority: string;
 }
 
-/** What a suite wants different in core's file: keys of `unified-cm[0].sip` and of `sip`. */
+/** What a suite wants different in core's file: keys of `unified-cm[0].sip`, of `sip`, and where state is kept. */
 export interface CoreChanges {
+  readonly stateDirectory?: string;
   readonly nodeSip?: Readonly<Record<string, unknown>>;
   readonly sip?: Readonly<Record<string, unknown>>;
 }
@@ -92,7 +93,7 @@ function coreSettings(
       { publisher: UCM_NAME, authority: `file:${certificates.insideAuthority}`, sip: { ...changes.nodeSip } },
     ],
     sip: { address: ADDRESS.core, ...changes.sip },
-    'state-directory': path.join(folder, 'core-state'),
+    'state-directory': changes.stateDirectory ?? path.join(folder, 'core-state'),
     log: { level: 'debug' },
   };
 }

@@ -1,11 +1,12 @@
-// Sound taken from the wire where it is clear: tcpdump before a phone inside, G.711 µ-law out of RTP, placed by timestamp.
+// tcpdump in a namespace, and the sound taken from the wire where it is clear: G.711 µ-law out of RTP, placed by timestamp.
 // For the parts of a call that a phone's own recorder does not survive.
 //
 // pcap file: 24-byte header, then per packet 16 bytes (seconds, microseconds, captured, original) and the frame.
-import { readFileSync } from 'node:fs';
+import { readFileSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Namespace } from '../topology/network.ts';
 import type { ProcessKeeper, StartedProcess } from '../topology/process-keeper.ts';
+import { until } from '../topology/until.ts';
 
 const FILE_HEADER = 24;
 const PACKET_HEADER = 16;
@@ -19,7 +20,8 @@ export interface CapturedSound {
   readonly packets: number;
 }
 
-export class RtpCapture {
+/** A running tcpdump. */
+export class Capture {
   readonly #tcpdump: StartedProcess;
   readonly #file: string;
 
@@ -28,24 +30,42 @@ export class RtpCapture {
     this.#file = file;
   }
 
+  /** Waits until at least this much was captured; what is still on its way to tcpdump at `stop` is lost. */
+  async holds(bytes: number): Promise<void> {
+    await until(`${bytes} bytes captured`, () => statSync(this.#file).size >= bytes);
+  }
+
+  /** Stops and returns the whole pcap file. */
+  async stop(): Promise<Buffer> {
+    await this.#tcpdump.stop('SIGINT');
+    return readFileSync(this.#file);
+  }
+
   /** Stops and returns what was sent to `address`, from the first packet on, laid out in real time. */
   async soundTo(address: string): Promise<CapturedSound> {
-    await this.#tcpdump.stop('SIGINT');
-    const packets = readPcap(this.#file).filter((packet) => packet.to === address && isMuLaw(packet.payload));
-    return layOut(packets);
+    const packets = readPcap(await this.stop());
+    return layOut(packets.filter((packet) => packet.to === address && isMuLaw(packet.payload)));
   }
 }
 
-/** Captures UDP in a namespace; it runs when this resolves. */
-export async function startRtpCapture(
-  keeper: ProcessKeeper,
-  options: { folder: string; at: Namespace; name: string },
-): Promise<RtpCapture> {
+export interface CaptureOptions {
+  readonly folder: string;
+  readonly at: Namespace;
+  readonly device: string;
+  readonly filter: string;
+  readonly name: string;
+}
+
+/** Captures in a namespace; it runs when this resolves. */
+export async function startCapture(keeper: ProcessKeeper, options: CaptureOptions): Promise<Capture> {
   const file = path.join(options.folder, `${options.name}.pcap`);
-  const words = ['tcpdump', '-i', 'eth0', '-n', '-U', '--immediate-mode', '-Z', 'root', '-w', file, 'udp'];
-  const tcpdump = keeper.start(words, { inside: options.at.exec, name: `tcpdump-${options.name}` });
+  const words = ['tcpdump', '-i', options.device, '-n', '-U', '--immediate-mode', '-Z', 'root', '-w', file];
+  const tcpdump = keeper.start([...words, options.filter], {
+    inside: options.at.exec,
+    name: `tcpdump-${options.name}`,
+  });
   await tcpdump.said(/listening on/);
-  return new RtpCapture(tcpdump, file);
+  return new Capture(tcpdump, file);
 }
 
 interface CapturedPacket {
@@ -54,8 +74,7 @@ interface CapturedPacket {
   readonly payload: Buffer;
 }
 
-function readPcap(file: string): CapturedPacket[] {
-  const bytes = readFileSync(file);
+function readPcap(bytes: Buffer): CapturedPacket[] {
   const packets: CapturedPacket[] = [];
   for (let at = FILE_HEADER; at + PACKET_HEADER <= bytes.length;) {
     const length = bytes.readUInt32LE(at + 8);
