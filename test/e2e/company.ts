@@ -6,7 +6,7 @@ import { stringify } from 'yaml';
 import { createLabAuthority, type IssuedCertificate } from '../../lab/authority/authority.ts';
 import { type Enterprise, exampleEnterprise, standardPorts } from '../../lab/unified-cm/enterprise.ts';
 import { startUnifiedCm } from '../../lab/unified-cm/unified-cm.ts';
-import { createPair, type Pair } from '../../zones/pair/pair.ts';
+import { createPair, type Pair, type PairRequest } from '../../zones/pair/pair.ts';
 import { ProcessKeeper } from '../topology/process-keeper.ts';
 import { makeRunFolder } from '../topology/run-folder.ts';
 import { until } from '../topology/until.ts';
@@ -26,6 +26,12 @@ export interface Addresses {
   readonly stranger: string;
 }
 
+/** The zone file of each side, as YAML. */
+export interface ZoneTexts {
+  readonly edge: string;
+  readonly core: string;
+}
+
 export interface CompanyOptions {
   /** Third octet of its addresses; 20 and up, one per test file. */
   readonly block: number;
@@ -33,7 +39,7 @@ export interface CompanyOptions {
   readonly edge?: object;
   readonly core?: object;
   /** Seam for tests about identities: what `viaduct pair` would have made. */
-  readonly pair?: (request: Parameters<typeof createPair>[0]) => Promise<{ edge: string; core: string }>;
+  readonly pair?: (request: PairRequest) => Promise<ZoneTexts>;
   /** Words before the command, such as `unshare`. */
   readonly insideOf?: { readonly edge?: readonly string[]; readonly core?: readonly string[] };
   readonly environment?: { readonly edge?: Record<string, string>; readonly core?: Record<string, string> };
@@ -163,7 +169,7 @@ async function pairAsUsual(
 }
 
 /** The two zone files of a pair of one edge and one core. */
-export function zoneFiles(pair: Pair): { edge: string; core: string } {
+export function zoneFiles(pair: Pair): ZoneTexts {
   const yaml = (role: 'edge' | 'core'): string => pair.files.find((file) => file.role === role)?.yaml ?? '';
   return { edge: yaml('edge'), core: yaml('core') };
 }
