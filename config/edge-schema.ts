@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { edgeLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
-import { adminSection, hasSections, logSection, stateDirectory, zoneFiles } from './sections.ts';
+import { adminSection, hasSections, logSection, zoneFiles } from './sections.ts';
 import { count, duration, hostName, ipAddress, mediaPortRange, port, size } from './units.ts';
 
 const https = z
@@ -105,7 +105,6 @@ export const edgeSchema = z
     https,
     sip,
     media,
-    'state-directory': stateDirectory,
     admin: adminSection,
     log: logSection,
   })

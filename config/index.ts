@@ -10,3 +10,4 @@ export { jsonSchema, SCHEMA_KINDS } from './json-schema.ts';
 export { CORE_LIMITS, HTTP_LIMITS, LINK_LIMITS, MEDIA_LIMITS, SIP_LIMITS, STORE_LIMITS } from './limits.ts';
 export { linkOptions } from './link-options.ts';
 export { VERSION } from './version.ts';
+export { printReference } from './reference.ts';

@@ -10,7 +10,7 @@ import { ConfigError } from './diagnostic.ts';
 import type { Diagnostic } from './diagnostic.ts';
 import { edgeSchema } from './edge-schema.ts';
 import { explain } from './explain.ts';
-import { withSecretContext } from './secret.ts';
+import { withReadingContext } from './reading-context.ts';
 import { openSource, place, printPath } from './yaml-source.ts';
 import type { Source } from './yaml-source.ts';
 import { finishZone, zoneFileSchema } from './zone.ts';
@@ -39,7 +39,7 @@ interface Checked {
 function check(source: Source, kind: Kind, env: NodeJS.ProcessEnv): Checked {
   if (source.diagnostics.length > 0) return { value: undefined, diagnostics: source.diagnostics };
   const folder = path.dirname(path.resolve(source.file));
-  const result = withSecretContext({ folder, env }, () => SCHEMAS[kind].safeParse(source.raw));
+  const result = withReadingContext({ folder, env }, () => SCHEMAS[kind].safeParse(source.raw));
   if (!result.success) {
     return {
       value: undefined,

@@ -4,6 +4,8 @@ import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { inspect } from 'node:util';
 import { z } from 'zod';
+import { readingContext } from './reading-context.ts';
+import type { ReadingContext } from './reading-context.ts';
 
 /** A value that must not be printed. */
 export class Secret {
@@ -34,29 +36,10 @@ export class Secret {
   }
 }
 
-/** What the loader knows while it reads one file: references are relative to it. */
-export interface SecretContext {
-  readonly folder: string;
-  readonly env: Readonly<Record<string, string | undefined>>;
-}
-
-let reading: SecretContext | undefined;
-
-/** Runs `work` with references resolved against `context`. Synchronous by design: zod parses synchronously. */
-export function withSecretContext<T>(context: SecretContext, work: () => T): T {
-  const outer = reading;
-  reading = context;
-  try {
-    return work();
-  } finally {
-    reading = outer;
-  }
-}
-
 const MAX_SECRET_BYTES = 256 * 1024;
 
 /** The value a reference stands for. @throws Error in words for the operator. */
-export function readReference(reference: string, context: SecretContext): string {
+export function readReference(reference: string, context: ReadingContext): string {
   const [kind, rest] = [
     reference.slice(0, reference.indexOf(':')),
     reference.slice(reference.indexOf(':') + 1),
@@ -92,6 +75,7 @@ export function secret() {
         return z.NEVER;
       };
       if (!/^(file|env):./.test(reference)) return fail(`is not a reference`);
+      const reading = readingContext();
       if (reading === undefined) return fail('cannot be resolved outside the loader');
       try {
         return new Secret(readReference(reference, reading), reference);

@@ -1,5 +1,6 @@
 // Sections that edge's and core's files have in common: log, admin listener, state directory, included zone files.
 import { z } from 'zod';
+import { filePath } from './reading-context.ts';
 import { choice, ipAddress, port, toggle } from './units.ts';
 
 export const logSection = z
@@ -25,10 +26,7 @@ export const adminSection = z
   .prefault({})
   .describe('Status for the operator: /health, /status and /metrics over plain HTTP on loopback.');
 
-export const stateDirectory = z
-  .string()
-  .min(1)
-  .meta({ allowed: 'a directory that the process may write' })
+export const stateDirectory = filePath('a directory that the process may write')
   .optional()
   .describe(
     'Where registrations and sessions are journalled, so that they outlive the process. Without it they are kept in memory only.',

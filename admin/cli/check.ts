@@ -1,7 +1,14 @@
 // `viaduct check FILE…` and `viaduct schema KIND`: what the configuration says, without starting anything.
 import { Argument } from 'commander';
 import type { Command } from 'commander';
-import { ConfigError, SCHEMA_KINDS, jsonSchema, loadConfig, printDiagnostic } from '../../config/index.ts';
+import {
+  ConfigError,
+  SCHEMA_KINDS,
+  jsonSchema,
+  loadConfig,
+  printDiagnostic,
+  printReference,
+} from '../../config/index.ts';
 import type { Terminal } from './main.ts';
 
 function checkFile(file: string, terminal: Terminal): number {
@@ -29,9 +36,12 @@ export function addCheckCommands(program: Command, terminal: Terminal): void {
     });
   program
     .command('schema')
-    .description('print the JSON Schema of a kind of file, for editors')
-    .addArgument(new Argument('<kind>').choices([...SCHEMA_KINDS]))
-    .action((kind: (typeof SCHEMA_KINDS)[number]) =>
-      terminal.print(JSON.stringify(jsonSchema(kind), undefined, 2)),
+    .description('print the JSON Schema of a kind of file, for editors, or the reference of all keys')
+    .addArgument(new Argument('[kind]').choices([...SCHEMA_KINDS]).default('edge'))
+    .option('--markdown', 'the reference of every key of every kind, for people')
+    .action((kind: (typeof SCHEMA_KINDS)[number], options: { markdown?: boolean }) =>
+      terminal.print(
+        options.markdown === true ? printReference() : JSON.stringify(jsonSchema(kind), undefined, 2),
+      ),
     );
 }

@@ -74,7 +74,6 @@ function edgeSettings(folder: string, pair: string, certificates: PairCertificat
     announce: ADDRESS.edgePublic,
     certificate: { chain: `file:${certificates.edge.chain}`, key: `file:${certificates.edge.key}` },
     media: { ports: `${MEDIA_PORTS.first}-${MEDIA_PORTS.last}` },
-    'state-directory': path.join(folder, 'edge-state'),
     log: { level: 'debug' },
   };
 }
