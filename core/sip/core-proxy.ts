@@ -368,7 +368,9 @@ export class CoreProxy implements TransactionUser {
 
   #failed(target: Target, failure: ClientFailure): void {
     this.#options.count('request-failed', failure);
-    if (target.kind === 'node') this.#options.directory.failed(target.node, this.#options.nowMs());
+    if (target.kind !== 'node') return;
+    this.#options.directory.failed(target.node, this.#options.nowMs());
+    if (failure === 'timeout') this.#options.suspect(target.node);
   }
 
   #refuse(server: ServerTransaction, refusal: Refusal): void {

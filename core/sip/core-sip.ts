@@ -227,6 +227,7 @@ export class CoreSip {
       setupTimeoutMs: options.setupTimeoutMs,
       expiryGraceMs: options.expiryGraceMs,
       connectionTo: (node) => this.#nodes.to(node),
+      suspect: (node) => this.#nodes.suspect(node),
       selfConnection: () => this.#nodes.self(),
       count: options.count,
       onRefused: options.onRefused,

@@ -11,6 +11,8 @@ export interface HopSenderOptions {
   readonly setupTimeoutMs: number;
   /** The connection to a node, opened when there is none. */
   readonly connectionTo: (node: SipNode) => SipTransport;
+  /** A request to this node was never answered. */
+  readonly suspect: (node: SipNode) => void;
   /** The way out and straight back in, for route sets that pass core twice. */
   readonly selfConnection: () => SipTransport;
 }

@@ -108,6 +108,14 @@ export class NodeConnections {
     return connection;
   }
 
+  /** A request to this node was never answered: a connection that has been silent as long is not trusted any more. */
+  suspect(node: SipNode): void {
+    const connection = this.#outbound.get(node.zone);
+    if (connection === undefined || this.#options.clock.now() - connection.lastHeard < silentMs) return;
+    this.#options.count('node-silent');
+    connection.close('node is silent');
+  }
+
   /** Out and straight back in, inside the process: what leaves here is received as from the inside. */
   self(): SipTransport {
     if (this.#self?.isOpen === true) return this.#self;
@@ -152,6 +160,7 @@ export class NodeConnections {
             minVersion: 'TLSv1.2',
           });
     socket.setNoDelay(true);
+    socket.setKeepAlive(true, silentMs);
     const connected = node.transport === 'tcp' ? 'connect' : 'secureConnect';
     const deadline = setTimeout(() => {
       count('node-connect-timeout');
@@ -164,6 +173,7 @@ export class NodeConnections {
 
   #accept(socket: Socket, stream: Duplex, transport: 'tcp' | 'tls'): void {
     socket.on('error', () => undefined); // told again by 'close'
+    socket.setKeepAlive(true, silentMs);
     const { directory, insidePeers, maxInbound, hop, count } = this.#options;
     const address = canonicalHost(socket.remoteAddress ?? '');
     const port = socket.remotePort ?? 0;
@@ -238,6 +248,9 @@ export class NodeConnections {
     });
   }
 }
+
+/** Silence after which a connection is probed by TCP and, when a request was lost on it, given up: 64 × T1. */
+const silentMs = 32_000;
 
 /** Transactions with a node survive the loss of one of its connections. */
 function nodeScope(name: string): string {

@@ -17,6 +17,8 @@ import { isRefusal, type Refusal } from './verdict.ts';
 export interface RegisterPassageOptions extends RegisterContext {
   readonly sender: HopSender;
   readonly directory: NodeDirectory;
+  /** A REGISTER to this node was never answered. */
+  readonly suspect: (node: SipNode) => void;
   readonly nowMs: () => number;
   readonly count: (event: string, reason?: string) => void;
   readonly refuse: (server: ServerTransaction, refusal: Refusal) => void;
@@ -66,6 +68,7 @@ function attempt(
       finish(undefined);
       count('request-failed', failure);
       directory.failed(node, nowMs());
+      if (failure === 'timeout') options.suspect(node);
       if (isLast) replyFailure(server, failure);
       else attempt(server, outgoing, others, options);
     },
