@@ -2,6 +2,7 @@
 // that joining is copying a file. It names every peer and pins its keys; nothing else is believed (T-144).
 // Trusts: the file's owner. Does not read files or check modes; the configuration loader does.
 import { X509Certificate, createHash, createPrivateKey } from 'node:crypto';
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { sshFingerprint } from './ssh/fingerprint.ts';
 
@@ -17,6 +18,10 @@ const fingerprint = z
   .string()
   .regex(FINGERPRINT, 'SHA256: followed by 43 base64 characters, as ssh-keygen -l prints it');
 const port = z.int().min(1).max(65_535);
+
+/** A name whose last label is a number would be a mistyped address. */
+const isDialable = (text: string): boolean =>
+  isIP(text) !== 0 || (PEER_NAME.test(text) && !/(?:^|\.)\d+$/.test(text));
 
 /** The zone file's content, before the identity is resolved. Every key carries the sentence the operator reads. */
 export const zoneFileSchema = z.strictObject({
@@ -43,8 +48,7 @@ export const zoneFileSchema = z.strictObject({
             name: peerName,
             address: z
               .string()
-              .min(1)
-              .max(253)
+              .refine(isDialable, 'an IP address or a host name in lower case, such as 10.0.1.10')
               .describe('Where core dials this edge: the address or name of its inner network card.'),
             'ssh-host-key': fingerprint.describe(
               "Fingerprint of the edge's SSH host key; core accepts no other.",

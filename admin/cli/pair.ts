@@ -1,11 +1,12 @@
 // `viaduct pair` and `viaduct renew`: the identities of an edge and a core that trust each other and nobody else. Written
 // once, anywhere; a peer joins when its one file is copied to it.
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { InvalidArgumentError } from 'commander';
 import type { Command } from 'commander';
+import { ZodError } from 'zod';
 import { loadConfig } from '../../config/index.ts';
-import { createPair, printBundle } from '../../zones/pair/pair.ts';
+import { createPair, type Pair, printBundle } from '../../zones/pair/pair.ts';
 import { renewIdentity } from '../../zones/pair/renew.ts';
 import type { Terminal } from './main.ts';
 
@@ -42,29 +43,50 @@ function wholeNumber(text: string): number {
   return Number(text);
 }
 
-/** Writes a file that only its owner may read. An existing file is never overwritten: it may be the only copy of a key. */
+/** An existing file is never overwritten: it may be the only copy of a key. */
+function refuseExisting(file: string): void {
+  if (existsSync(file))
+    throw new Error(`${file} exists and is not overwritten: it may be the only copy of a key. Choose --out`);
+}
+
+/** Writes a file that only its owner may read. */
 function writeSecret(file: string, text: string): string {
+  refuseExisting(file);
   writeFileSync(file, text, { mode: 0o600, flag: 'wx' });
   return file;
 }
 
-async function pair(flags: PairFlags, terminal: Terminal): Promise<void> {
-  const made = await createPair({
-    zoneName: flags.zone,
-    zoneId: flags.id,
-    edges: flags.edge,
-    cores: flags.core.map((name) => ({ name })),
-    days: flags.days,
-    now: Date.now(),
-  });
-  mkdirSync(flags.out, { recursive: true, mode: 0o700 });
-  for (const file of made.files) {
-    const written = writeSecret(path.join(flags.out, `${file.name}.zone.yaml`), file.yaml);
-    terminal.print(
-      `${written}: copy it to ${file.role} ${file.name}, mode 600, and name it under "zones" there`,
-    );
+/** Makes the pair; what does not fit the zone file is told by key. */
+async function makePair(flags: PairFlags): Promise<Pair> {
+  try {
+    return await createPair({
+      zoneName: flags.zone,
+      zoneId: flags.id,
+      edges: flags.edge,
+      cores: flags.core.map((name) => ({ name })),
+      days: flags.days,
+      now: Date.now(),
+    });
+  } catch (error) {
+    if (!(error instanceof ZodError)) throw error;
+    const told = error.issues.map(({ path: [, ...keys], message }) => `${keys.join('.')}: ${message}`);
+    throw new Error(`nothing was made\n  ${told.join('\n  ')}`, { cause: error });
   }
-  const authority = writeSecret(path.join(flags.out, `${flags.zone}.authority.pem`), made.authorityPem);
+}
+
+async function pair(flags: PairFlags, terminal: Terminal): Promise<void> {
+  const made = await makePair(flags);
+  const place = (name: string): string => path.join(flags.out, name);
+  const zoneFile = (name: string): string => place(`${name}.zone.yaml`);
+  const authority = place(`${flags.zone}.authority.pem`);
+  // All or nothing: files of two pairings would not fit each other.
+  for (const file of [...made.files.map(({ name }) => zoneFile(name)), authority]) refuseExisting(file);
+  mkdirSync(flags.out, { recursive: true, mode: 0o700 });
+  for (const { name, role, yaml } of made.files) {
+    const written = writeSecret(zoneFile(name), yaml);
+    terminal.print(`${written}: copy it to ${role} ${name}, mode 600, and name it under "zones" there`);
+  }
+  writeSecret(authority, made.authorityPem);
   terminal.print(`${authority}: keep it offline; \`viaduct renew\` needs it within ${flags.days} days`);
 }
 

@@ -21,6 +21,8 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
     .option('--url <url>', 'its admin listener', 'http://127.0.0.1:8090/')
     .option('--json', 'as JSON')
     .action(async (options: { url: string; json?: boolean }) => {
+      if (!URL.canParse(options.url))
+        throw new Error(`${options.url} is no URL, such as http://127.0.0.1:8090/`);
       const response = await fetch(new URL('/status', options.url)).catch((cause: unknown) => {
         throw new Error(
           `nothing answers at ${options.url}: is the process running, and is this its admin address?`,

@@ -57,6 +57,8 @@ describe('a pair', () => {
     ['no edge', { edges: [] }],
     ['seven cores', { cores: Array.from({ length: 7 }, (_, at) => ({ name: `core${at}` })) }],
     ['a zone number of 0', { zoneId: 0 }],
+    ['an address that is none', { edges: [{ name: EDGE, address: '300.1.1.1' }] }],
+    ['an address with a port', { edges: [{ name: EDGE, address: '10.0.1.10:2222' }] }],
     ['a name that breaks out of YAML', { zoneName: 'a\nidentity: x' }],
   ])('refuses %s', async (_name, change) => {
     await expect(pairForTest(change)).rejects.toThrow();

@@ -1,6 +1,6 @@
 // Renewal: a fresh TLS certificate and key for one peer from the authority kept offline. The SSH key stays, because
 // the other peers pin it; so only the renewed peer's file changes.
-import { X509Certificate, createPrivateKey } from 'node:crypto';
+import { type KeyObject, X509Certificate, createPrivateKey } from 'node:crypto';
 import { type IdentityBundle, pemBlock } from '../zone-file.ts';
 import { issueIdentity } from './certificate.ts';
 
@@ -18,14 +18,10 @@ export interface RenewRequest {
 
 /** Returns the peer's new identity. Throws in words when the authority is not the zone's or has ended. */
 export async function renewIdentity(request: RenewRequest): Promise<IdentityBundle> {
-  const certificate = pemBlock(request.authorityPem, 'CERTIFICATE');
-  const key = pemBlock(request.authorityPem, 'PRIVATE KEY');
-  if (!certificate || !key)
-    throw new Error("the authority file must hold the authority's certificate and private key");
-  const authority = new X509Certificate(certificate);
+  const { certificate, key, authority, privateKey } = readAuthority(request.authorityPem);
   if (authority.fingerprint256 !== new X509Certificate(request.zoneAuthority).fingerprint256)
     throw new Error('this authority is not the one of the zone file');
-  if (!authority.checkPrivateKey(createPrivateKey(key)))
+  if (!authority.checkPrivateKey(privateKey))
     throw new Error("the authority's private key does not belong to its certificate");
   if (authority.validToDate.getTime() <= request.now)
     throw new Error(
@@ -36,4 +32,30 @@ export async function renewIdentity(request: RenewRequest): Promise<IdentityBund
     days: request.days,
   });
   return { certificate: issued.certificate, tlsKey: issued.key, sshKey: request.identity.sshKey };
+}
+
+interface Authority {
+  readonly certificate: string;
+  readonly key: string;
+  readonly authority: X509Certificate;
+  readonly privateKey: KeyObject;
+}
+
+function readAuthority(pem: string): Authority {
+  const certificate = pemBlock(pem, 'CERTIFICATE');
+  const key = pemBlock(pem, 'PRIVATE KEY');
+  if (!certificate || !key)
+    throw new Error("the authority file must hold the authority's certificate and private key");
+  try {
+    return {
+      certificate,
+      key,
+      authority: new X509Certificate(certificate),
+      privateKey: createPrivateKey(key),
+    };
+  } catch (cause) {
+    throw new Error('the authority file cannot be read: name the .authority.pem that viaduct pair wrote', {
+      cause,
+    });
+  }
 }
