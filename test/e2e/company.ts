@@ -157,7 +157,7 @@ async function writeFiles(folder: string, at: Addresses, options: CompanyOptions
   write('edge.pem', edge.chain);
   write('edge.key', edge.key);
   write('inside-authority.pem', insideAuthority.certificate);
-  write('edge.yaml', stringify({ ...edgeSettings(at, folder), ...options.edge }));
+  write('edge.yaml', stringify({ ...edgeSettings(at), ...options.edge }));
   write('core.yaml', stringify({ ...coreSettings(at, folder), ...options.core }));
   return { ucm, insideAuthority: insideAuthority.certificate, publicAuthority: publicAuthority.certificate };
 }
@@ -174,14 +174,13 @@ export function zoneFiles(pair: Pair): ZoneTexts {
   return { edge: yaml('edge'), core: yaml('core') };
 }
 
-function edgeSettings(at: Addresses, folder: string): object {
+function edgeSettings(at: Addresses): object {
   return {
     edge: { name: EDGE_NAME },
     zones: ['zone-edge.yaml'],
     listen: { external: at.edge, internal: at.edge },
     certificate: { chain: 'file:edge.pem', key: 'file:edge.key' },
     admin: { address: at.edge },
-    'state-directory': path.join(folder, 'edge-state'),
   };
 }
 

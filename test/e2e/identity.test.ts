@@ -3,7 +3,7 @@
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, test } from 'vitest';
 import { parse, stringify } from 'yaml';
 import { createPair, type PairRequest, printBundle } from '../../zones/pair/pair.ts';
 import { renewIdentity } from '../../zones/pair/renew.ts';
