@@ -137,9 +137,13 @@ function keepToDialog(request: SipRequest, dialog: Dialog, context: FromClientCo
   return isSame || isKnownHost(uri.host, context) ? undefined : refuse(403, 'target-refused');
 }
 
-/** Whether the Request-URI names a discovered node or a domain that we serve, with no other hop on the way. */
-function isRoutable({ uri, headers }: SipRequest, context: FromClientContext): boolean {
-  return uri.kind === 'sip' && headers.getAll('Route').length <= 1 && isKnownHost(uri.host, context);
+/**
+ * Whether a request of a dialog unknown since a restart may follow its one Route: its target is a node or a domain that
+ * we serve. A BYE may name any: it begins nothing, and the call that it ends would otherwise hang.
+ */
+function isRoutable({ method, uri, headers }: SipRequest, context: FromClientContext): boolean {
+  if (uri.kind !== 'sip' || headers.getAll('Route').length > 1) return false;
+  return method === 'BYE' || isKnownHost(uri.host, context);
 }
 
 function isKnownHost(host: string, { directory }: FromClientContext): boolean {

@@ -136,6 +136,44 @@ describe('the link to core', () => {
     await play('phone receives:\n SIP/2.0 503 Service Unavailable\n ...', { phone });
   });
 
+  test('a call that core has forgotten can still be hung up, and nothing else', async () => {
+    pair = await openPair();
+    const phone = pair.client();
+    const registrar = await signIn(pair, phone, alice);
+    const forgotten = (method: string, n: number) => `
+      phone sends:
+        ${method} sip:1002@10.0.0.77:5060 SIP/2.0
+        Via: SIP/2.0/TLS 10.0.0.1:5061;branch=z9hG4bKforgotten${n}
+        Route: <sip:proxy-call-id=old@core1:5061;transport=tls;lr>, <sip:proxy-call-id=old@10.15.20.10:5060;transport=tcp;lr>
+        Route: <sip:cm1.example.com;lr>
+        From: <sip:alice@example.com>;tag=a
+        To: <sip:1002@example.com>;tag=b
+        Call-ID: forgotten
+        CSeq: ${n} ${method}
+    `;
+    await play(
+      `
+      ${forgotten('INVITE', 2)}
+      phone receives:
+        SIP/2.0 403 Forbidden
+        ...
+      ${forgotten('INFO', 3)}
+      phone receives:
+        SIP/2.0 403 Forbidden
+        ...
+      ${forgotten('BYE', 4)}
+      registrar receives:
+        BYE sip:1002@10.0.0.77:5060 SIP/2.0
+        Via: *
+        Via: *
+        Via: *
+        Route: <sip:cm1.example.com;lr>
+        ...
+      `,
+      { phone, registrar },
+    );
+  });
+
   test('of one core down: its clients go to the other, and stay there', async () => {
     pair = await openPair({ cores: ['core1', 'core2'] });
     const route = 'Route: <sip:core1:5061;transport=tls;zone-id=3;directed;lr>';
