@@ -61,9 +61,9 @@ function setUp(options: { keepalive?: KeepaliveOptions; maxQueueBytes?: number; 
   return { clock, wire, heard, counted, connection };
 }
 
-/** Lets streams move: a turn of the event loop. */
-function turn(): Promise<void> {
-  return new Promise((resolve) => setImmediate(resolve));
+/** Lets streams move: one round of the event loop to read, one to write what came of it. */
+async function turn(): Promise<void> {
+  for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
 }
 
 describe('traffic', () => {
@@ -124,7 +124,7 @@ describe('traffic', () => {
     expect([heard, counted, wire.destroyed]).toEqual([['closed: output queue full'], ['queue-full'], true]);
   });
 
-  it('sends what is written in one turn together', async () => {
+  it('sends what is written in one round together', async () => {
     const { wire, connection } = setUp();
     connection.send(Buffer.from('a'));
     connection.send(Buffer.from('b'));

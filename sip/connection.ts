@@ -106,7 +106,7 @@ export class SipConnection implements SipTransport {
       this.#destroy('output queue full');
       return false;
     }
-    this.#corkForThisTurn();
+    this.#corkForThisRound();
     this.#stream.write(bytes);
     return true;
   }
@@ -123,12 +123,13 @@ export class SipConnection implements SipTransport {
     this.#stream.end(() => this.#stream.destroy());
   }
 
-  // Several messages written in one turn of the event loop leave as one TLS record or segment.
-  #corkForThisTurn(): void {
+  // What is written while the event loop hands out one round of input leaves as one TLS record or segment: on a link
+  // that carries many clients this is the dearest part of a message.
+  #corkForThisRound(): void {
     if (this.#isCorked) return;
     this.#isCorked = true;
     this.#stream.cork();
-    process.nextTick(() => {
+    setImmediate(() => {
       this.#isCorked = false;
       this.#stream.uncork();
     });
