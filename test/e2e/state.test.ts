@@ -23,7 +23,6 @@ async function expectServed(at: Company): Promise<void> {
 test('it cannot be made: a file stands in its place', async () => {
   company = await foundCompany({ block: 22 });
   writeFileSync(path.join(company.folder, 'core-state'), 'in the way');
-  writeFileSync(path.join(company.folder, 'edge-state'), 'in the way');
   await company.start();
   await expectServed(company);
   expect((await company.core.status())['state']).toMatch(/folder: .*core-state.*journal: .*cookie key: /s);
