@@ -21,6 +21,8 @@ export interface CurlOptions {
   readonly discard?: boolean;
   readonly method?: string;
   readonly timeoutSeconds?: number;
+  /** Further words for curl. */
+  readonly words?: readonly string[];
 }
 
 let serial = 0;
@@ -57,6 +59,7 @@ export async function curl(
     ...(options.user === undefined ? [] : ['--user', options.user]),
     ...(options.cookie === undefined ? [] : ['--cookie', options.cookie]),
     ...(options.headers ?? []).flatMap((header) => ['--header', header]),
+    ...(options.words ?? []),
     `https://${EDGE_NAME}:8443/${pathAndQuery}`,
   ];
   const one = stage.keeper.start(words, {

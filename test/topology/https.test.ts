@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { startCapture } from '../interop/capture.ts';
-import { DOMAIN, EDGE_NAME, UCM_NAME } from './addresses.ts';
+import { ADDRESS, DOMAIN, EDGE_NAME, UCM_NAME } from './addresses.ts';
 import { curl, lane, signIn } from './curl.ts';
 import { readInner } from './firewalls.ts';
 import { canRun } from './requirements.ts';
@@ -125,6 +125,44 @@ describe.skipIf(!able)('HTTPS', () => {
     await until('the node sees it close', () =>
       /closed after a part/.test(stage.node.output().slice(before)),
     );
+  });
+
+  test.each([
+    ['TLS 1.2 is spoken', ['--tls-max', '1.2'], 401],
+    ['HTTP/2 is not, and the client falls back', ['--http2'], 401],
+    ['HTTP/1.0 is refused', ['--http1.0', '--no-alpn'], 505],
+    [
+      'a body framed twice is refused',
+      ['-H', 'Transfer-Encoding: chunked', '-H', 'Content-Length: 3', '-d', 'abc'],
+      400,
+    ],
+    ['a second Host is refused', ['-H', 'Host: edge.example.com', '-H', 'Host : other.test'], 400],
+    ['an absolute target is refused', ['--request-target', 'http://ucm.corp.test:8443/'], 400],
+  ])('%s', async (_name, words, status) => {
+    expect((await curl(stage, `${domain}/get_edge_config/`, { words })).status).toBe(status);
+  });
+
+  test('TLS 1.1 gets no answer', async () => {
+    const old = ['--tlsv1.0', '--tls-max', '1.1', '--ciphers', 'DEFAULT@SECLEVEL=0'];
+    await expect(curl(stage, `${domain}/get_edge_config/`, { words: old })).rejects.toThrow(/ended with 35/);
+  });
+
+  test('nothing listens but the doors, and each only on its own side', () => {
+    const edge = stage.ground.edge.run('ss', '-Hltun').split('\n').filter(Boolean);
+    expect(new Set(edge.map((line) => line.split(/\s+/)[4]))).toEqual(
+      new Set([
+        `${ADDRESS.edgeExternal}:5061`,
+        `${ADDRESS.edgeExternal}:8443`,
+        `${ADDRESS.edgeInternal}:2222`,
+        `${ADDRESS.edgeInternal}:2776`,
+        `${ADDRESS.edgeInternal}:2777`,
+        `${ADDRESS.edgeInternal}:7001`,
+        '127.0.0.1:8090',
+      ]),
+    );
+    const core = stage.ground.core.run('ss', '-Hltn').split('\n').filter(Boolean);
+    const bound = new Set(core.map((line) => line.split(/\s+/)[3]));
+    expect(bound).toEqual(new Set([`${ADDRESS.core}:5060`, '127.0.0.1:8090']));
   });
 
   test('what crosses between edge and core cannot be read', async () => {
