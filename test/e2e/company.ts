@@ -50,6 +50,8 @@ export interface Company {
   readonly at: Addresses;
   readonly keeper: ProcessKeeper;
   readonly enterprise: Enterprise;
+  /** `METHOD target` of every web request that Unified CM has answered. */
+  readonly askedInside: readonly string[];
   readonly edge: ViaductProcess;
   readonly core: ViaductProcess;
   /** PEM that outside clients trust. */
@@ -78,11 +80,13 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
   const at = addressesOf(options.block);
   const files = await writeFiles(run.path, at, options);
   const enterprise = exampleEnterprise([{ name: at.ucm, address: at.ucm }], DOMAIN);
+  const askedInside: string[] = [];
   const unifiedCm = await startUnifiedCm({
     enterprise,
     ports: standardPorts,
     certificate: files.ucm,
     authority: files.insideAuthority,
+    onRequest: ({ method, target }) => askedInside.push(`${method} ${target}`),
   });
   const viaduct = (role: 'edge' | 'core'): ViaductProcess =>
     new ViaductProcess(keeper, {
@@ -99,6 +103,7 @@ export async function foundCompany(options: CompanyOptions): Promise<Company> {
     at,
     keeper,
     enterprise,
+    askedInside,
     edge,
     core,
     publicAuthority: files.publicAuthority,
