@@ -19,6 +19,8 @@ export interface SippOptions {
   /** Who it is, and the registrar's name: `[user]` and `[ucm]` in the text. */
   readonly user: string;
   readonly domain: string;
+  /** How often the dialogue is held, up to five at a time; once unless said. */
+  readonly calls?: number;
   /** The Route it was told to use, as `[edge_route]`. */
   readonly route?: string;
 }
@@ -60,7 +62,9 @@ export async function startSipp(keeper: ProcessKeeper, options: SippOptions): Pr
     ...pairs({
       '-sf': file,
       '-t': 't1',
-      '-m': '1',
+      '-m': String(options.calls ?? 1),
+      '-l': '5',
+      '-r': '20',
       '-timeout': '30',
       '-i': options.address,
       '-p': String(options.port),

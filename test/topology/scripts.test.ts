@@ -7,6 +7,7 @@ import { signIn } from './curl.ts';
 import { readInner } from './firewalls.ts';
 import { canRun } from './requirements.ts';
 import { setStage, STAGE_PROGRAMS, type Stage } from './stage.ts';
+import { until } from './until.ts';
 
 const STUNNEL = `${ADDRESS.client}:5070`;
 const able = canRun('scripts through the topology', [...STAGE_PROGRAMS, 'sipp', 'stunnel']);
@@ -32,7 +33,7 @@ describe.skipIf(!able)('scripted dialogues', () => {
 
   afterAll(async () => stage?.close());
 
-  const script = async (scenario: string): Promise<SippRun> => {
+  const script = async (scenario: string, calls = 1): Promise<SippRun> => {
     const outside = scenario.endsWith('.inside') ? undefined : STUNNEL;
     const place = outside === undefined ? 'script' : 'client';
     return startSipp(stage.keeper, {
@@ -42,6 +43,7 @@ describe.skipIf(!able)('scripted dialogues', () => {
       port: outside === undefined ? 5060 : 5080,
       ...(outside === undefined ? {} : { towards: outside }),
       scenario,
+      calls,
       user: outside === undefined ? '2001' : '1003',
       domain: UCM_NAME,
       route,
@@ -69,6 +71,14 @@ describe.skipIf(!able)('scripted dialogues', () => {
       await Promise.all([outside.finished(), inside.finished()]);
     },
   );
+
+  test('sixty calls, five at a time, leave nothing open', async () => {
+    const inside = await script('short-call.inside', 60);
+    const outside = await script('short-call.outside', 60);
+    await Promise.all([outside.finished(), inside.finished()]);
+    const free = async (): Promise<boolean> => /"lent": 0\b/.test((await stage.edge.ask('/status')) ?? '');
+    await until('every media port is given back', free);
+  });
 
   test.each([
     ['a request before registering', 'unregistered', 403],
