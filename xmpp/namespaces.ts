@@ -1,0 +1,18 @@
+// Names of the XML vocabularies that the relay itself understands; all others pass through.
+
+/** `stream:stream`, `stream:features`, `stream:error` (RFC 6120 §4.8.1). */
+export const NS_STREAMS = 'http://etherx.jabber.org/streams';
+/** Stanzas between client and server (RFC 6120 §4.8.2). */
+export const NS_CLIENT = 'jabber:client';
+/** Conditions of stream errors (RFC 6120 §4.9.2). */
+export const NS_STREAM_ERRORS = 'urn:ietf:params:xml:ns:xmpp-streams';
+/** RFC 6120 §5. */
+export const NS_TLS = 'urn:ietf:params:xml:ns:xmpp-tls';
+/** RFC 6120 §6. */
+export const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl';
+/** Resource binding (RFC 6120 §7). */
+export const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind';
+/** Stream management (XEP-0198), the two versions in use. */
+export const NS_STREAM_MANAGEMENT: readonly string[] = ['urn:xmpp:sm:3', 'urn:xmpp:sm:2'];
+/** Client state indication (XEP-0352). */
+export const NS_CLIENT_STATE = 'urn:xmpp:csi:0';
