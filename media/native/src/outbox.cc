@@ -1,0 +1,173 @@
+// Building trains and handing them to the kernel.
+#include "outbox.h"
+
+#include <netinet/udp.h>
+
+#include <cerrno>
+
+#ifndef UDP_SEGMENT
+#define UDP_SEGMENT 103
+#endif
+
+namespace viaduct {
+
+Outbox::Outbox(Events& events) : events_(events), arena_(new uint8_t[kArenaBytes]) {
+  packets_.reserve(kMaxPackets);
+  trains_.reserve(kMaxPackets);
+  onLinks_.reserve(kMaxPackets);
+  onPorts_.reserve(kMaxPackets);
+  iovs_.resize(kMaxPackets);
+}
+
+uint8_t* Outbox::room() {
+  if (used_ + kRoomBytes > kArenaBytes || packets_.size() == kMaxPackets) flush(now_);
+  return arena_.get() + used_;
+}
+
+int32_t Outbox::addPacket(size_t length) {
+  packets_.push_back({arena_.get() + used_, static_cast<uint32_t>(length), -1});
+  used_ += length;
+  return static_cast<int32_t>(packets_.size() - 1);
+}
+
+void Outbox::sendTo(Port& port, const Address& to, size_t length, Flow* flow) {
+  startTrain(port, nullptr, flow, to, length);
+  onPorts_.push_back(static_cast<int32_t>(trains_.size() - 1));
+}
+
+void Outbox::sendTo(Link& link, size_t length) {
+  int32_t* open = openTrain(link, length);
+  if (*open >= 0 && grow(trains_[static_cast<size_t>(*open)], length)) return;
+  startTrain(*link.port, &link, nullptr, link.remote, length);
+  *open = static_cast<int32_t>(trains_.size() - 1);
+  onLinks_.push_back(*open);
+}
+
+int32_t* Outbox::openTrain(Link& link, size_t length) {
+  return &link.openTrains[length <= kSmallBytes ? length % 8 : 8];
+}
+
+/** Only the last packet of a train may be shorter than the rest. */
+bool Outbox::grow(Train& train, size_t length) {
+  const uint32_t bytes = static_cast<uint32_t>(length);
+  const bool fits = !train.closed && train.segments < kMaxSegments && train.bytes + bytes <= kMaxTrainBytes &&
+                    train.segment <= train.port->maxSegmentBytes;
+  if (!fits || bytes > train.segment || (bytes < train.segment && bytes <= kSmallBytes)) return false;
+  train.closed = bytes < train.segment;
+  train.segments += 1;
+  train.bytes += bytes;
+  const int32_t packet = addPacket(length);
+  packets_[static_cast<size_t>(train.last)].next = packet;
+  train.last = packet;
+  return true;
+}
+
+void Outbox::startTrain(Port& port, Link* link, Flow* flow, const Address& to, size_t length) {
+  const int32_t packet = addPacket(length);
+  const uint32_t bytes = static_cast<uint32_t>(length);
+  trains_.push_back({&port, link, flow, to, bytes, 1, bytes, packet, packet, false});
+}
+
+void Outbox::flush(int64_t now) {
+  now_ = now;
+  if (packets_.empty()) return;
+  for (const int32_t index : onLinks_)
+    for (int32_t& open : trains_[static_cast<size_t>(index)].link->openTrains) open = -1;
+  sendTrains(onLinks_);
+  sendTrains(onPorts_);
+  onLinks_.clear();
+  onPorts_.clear();
+  trains_.clear();
+  packets_.clear();
+  used_ = 0;
+}
+
+void Outbox::sendTrains(const std::vector<int32_t>& order) {
+  for (size_t at = 0; at < order.size();) at += sendBatch(order, at);
+}
+
+/** Sends the trains of one socket that follow each other; returns how many are dealt with. */
+size_t Outbox::sendBatch(const std::vector<int32_t>& order, size_t from) {
+  const int fd = trains_[static_cast<size_t>(order[from])].port->fd;
+  size_t count = 0, iov = 0;
+  while (count < kBatch && from + count < order.size()) {
+    Train& train = trains_[static_cast<size_t>(order[from + count])];
+    if (train.port->fd != fd) break;
+    iov = prepare(train, count, iov);
+    count += 1;
+  }
+  Train& first = trains_[static_cast<size_t>(order[from])];
+  int sent;
+  if (fd < 0) {
+    sent = -1;
+    errno = EBADF;
+  } else if (count == 1) {
+    sent = sendmsg(fd, &messages_[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 1;
+  } else {
+    sent = sendmmsg(fd, messages_, static_cast<unsigned>(count), MSG_DONTWAIT | MSG_NOSIGNAL);
+  }
+  if (sent > 0) return static_cast<size_t>(sent);
+  failed(first, errno);
+  return 1;
+}
+
+/** Fills message `slot`; neighbours in the arena become one piece. Returns the next free piece. */
+size_t Outbox::prepare(Train& train, size_t slot, size_t iov) {
+  msghdr& message = messages_[slot].msg_hdr;
+  std::memset(&message, 0, sizeof message);
+  message.msg_name = &addresses_[slot];
+  message.msg_namelen = toSocket(train.to, &addresses_[slot]);
+  message.msg_iov = &iovs_[iov];
+  for (int32_t index = train.first; index >= 0; index = packets_[static_cast<size_t>(index)].next) {
+    const Packet& packet = packets_[static_cast<size_t>(index)];
+    iovec* last = message.msg_iovlen > 0 ? &iovs_[iov - 1] : nullptr;
+    if (last != nullptr && static_cast<uint8_t*>(last->iov_base) + last->iov_len == packet.at) {
+      last->iov_len += packet.length;
+    } else {
+      iovs_[iov++] = {packet.at, packet.length};
+      message.msg_iovlen += 1;
+    }
+  }
+  if (train.segments == 1) return iov;
+  message.msg_control = controls_[slot];
+  message.msg_controllen = sizeof controls_[slot];
+  cmsghdr* control = CMSG_FIRSTHDR(&message);
+  control->cmsg_level = IPPROTO_UDP;
+  control->cmsg_type = UDP_SEGMENT;
+  control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
+  const uint16_t segment = static_cast<uint16_t>(train.segment);
+  std::memcpy(CMSG_DATA(control), &segment, sizeof segment);
+  return iov;
+}
+
+void Outbox::failed(Train& train, int error) {
+  const bool refusedTrain = error == EINVAL || error == EMSGSIZE || error == EIO || error == EOPNOTSUPP;
+  if (train.segments == 1 || !refusedTrain) return lost(train, train.segments, error);
+  // The path's MTU is smaller than a segment, or the device cannot checksum trains: from now on without.
+  train.port->maxSegmentBytes = error == EIO || error == EOPNOTSUPP ? 0 : train.segment - 1;
+  sendSingly(train);
+}
+
+void Outbox::sendSingly(Train& train) {
+  sockaddr_storage to;
+  const socklen_t toBytes = toSocket(train.to, &to);
+  for (int32_t index = train.first; index >= 0; index = packets_[static_cast<size_t>(index)].next) {
+    const Packet& packet = packets_[static_cast<size_t>(index)];
+    const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    if (sendto(train.port->fd, packet.at, packet.length, flags, reinterpret_cast<sockaddr*>(&to), toBytes) < 0) {
+      lost(train, 1, errno);
+    }
+  }
+}
+
+void Outbox::lost(Train& train, uint32_t packets, int error) {
+  if (train.flow != nullptr) {
+    train.flow->counters.packetsOut.take(packets);
+    train.flow->counters.drops[static_cast<size_t>(Drop::SendFailed)].add(packets);
+  }
+  if (train.link != nullptr) train.link->counters.packetsOut.take(packets);
+  const uint32_t code = static_cast<uint32_t>(error);
+  if (train.port->failures.admit(code, now_)) events_.tell(EventType::PortFailed, train.port->id, code, Address());
+}
+
+}  // namespace viaduct

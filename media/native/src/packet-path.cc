@@ -1,0 +1,173 @@
+// The packet path. Steps are in the order in which a packet meets them.
+#include "packet-path.h"
+
+namespace viaduct {
+namespace {
+
+size_t headroom(const Output& output) { return output.link ? kChannelHeaderBytes : 0; }
+bool leadsSomewhere(const Output& output) { return output.link || output.port; }
+
+void frame(uint8_t* at, uint16_t channel, size_t length) {
+  write16(at, channel);
+  write16(at + 2, static_cast<uint32_t>(length));
+}
+
+}  // namespace
+
+PacketPath::PacketPath(Events& events)
+    : outbox(events),
+      events_(events),
+      plain_(new uint8_t[kMaxDatagramBytes]),
+      scratch_(new uint8_t[kMaxDatagramBytes]) {}
+
+void PacketPath::receive(Port& port, const uint8_t* bytes, size_t length, const Address& source) {
+  if (port.trunk) return fromTrunk(port, bytes, length, source);
+  if (port.flow != nullptr) fromPort(*port.flow, bytes, length, source);
+}
+
+void PacketPath::fromTrunk(Port& port, const uint8_t* bytes, size_t length, const Address& source) {
+  if (length > 0 && bytes[0] >= 0x40) {
+    Link* link = port.find(source);
+    if (link != nullptr) fromLink(*link, bytes, length);
+  } else if (looksLikeStun(bytes, length) && port.admitStun(source, now)) {
+    events_.tell(EventType::Stun, port.id, 0, source, bytes, length);
+  }
+}
+
+/** | channel, 16 bits | length, 16 bits | packet … */
+void PacketPath::fromLink(Link& link, const uint8_t* bytes, size_t length) {
+  link.counters.packetsIn.add(1);
+  if (length < kChannelHeaderBytes || read16(bytes + 2) != length - kChannelHeaderBytes) {
+    return link.counters.malformed.add(1);
+  }
+  Flow* flow = link.channels[read16(bytes) - kFirstChannel];  // fromTrunk has seen that it is 0x4000 or more
+  if (flow == nullptr) return link.counters.unknownChannel.add(1);
+  fromChannel(*flow, bytes + kChannelHeaderBytes, length - kChannelHeaderBytes);
+}
+
+void PacketPath::fromChannel(Flow& flow, const uint8_t* bytes, size_t length) {
+  if (!flow.tokened) return take(flow, bytes, length, nullptr);
+  if (length < kTokenBytes) return flow.counters.drop(Drop::Short);
+  const uint32_t token = read32(bytes);
+  take(flow, bytes + kTokenBytes, length - kTokenBytes, &token);
+}
+
+void PacketPath::fromPort(Flow& flow, const uint8_t* bytes, size_t length, const Address& source) {
+  const FlowConfig& config = *flow.config;
+  if (config.accept == Accept::Exact && config.source == source) return take(flow, bytes, length, nullptr);
+  if (config.accept == Accept::Host && config.source.sameHost(source)) {
+    noteSource(flow, source);
+    return take(flow, bytes, length, nullptr);
+  }
+  refuse(flow, bytes, length, source);
+}
+
+void PacketPath::noteSource(Flow& flow, const Address& source) {
+  if (flow.latest == source || !flow.moves.admit(0, now)) return;
+  if (events_.tell(EventType::Source, flow.id, 0, source)) flow.latest = source;
+}
+
+void PacketPath::refuse(Flow& flow, const uint8_t* bytes, size_t length, const Address& source) {
+  const Kind kind = flow.opaque ? Kind::Rtp : packetKind(bytes, length);
+  if (kind == Kind::Short) return flow.counters.drop(Drop::Short);
+  if (kind == Kind::Other) return flow.counters.drop(Drop::NotRtp);
+  if (flow.probe == nullptr) return flow.counters.drop(Drop::ForeignSource);
+  uint32_t token;
+  if (!flow.probe->table.admit(source, now, &token)) return flow.counters.drop(Drop::ProbeRate);
+  sendProbe(flow, token, bytes, length);
+}
+
+void PacketPath::sendProbe(Flow& flow, uint32_t token, const uint8_t* bytes, size_t length) {
+  Link& link = *flow.probe->link;
+  const size_t framed = kTokenBytes + length;
+  if (!link.remote || link.port->fd < 0 || framed > 0xffff) return flow.counters.drop(Drop::NoDestination);
+  uint8_t* out = outbox.room();
+  frame(out, flow.probe->channel, framed);
+  write32(out + kChannelHeaderBytes, token);
+  std::memcpy(out + kChannelHeaderBytes + kTokenBytes, bytes, length);
+  outbox.sendTo(link, kChannelHeaderBytes + framed);
+  link.counters.packetsOut.add(1);
+  flow.counters.probed.add(1);
+}
+
+void PacketPath::take(Flow& flow, const uint8_t* bytes, size_t length, const uint32_t* token) {
+  flow.counters.packetsIn.add(1);
+  flow.counters.bytesIn.add(length);
+  if (flow.opaque) {
+    pass(flow);
+    const Output& output = flow.config->rtp;
+    if (leadsSomewhere(output)) std::memcpy(outbox.room() + headroom(output), bytes, length);
+    return send(flow, output, length);
+  }
+  const Kind kind = packetKind(bytes, length);
+  if (kind == Kind::Short) return flow.counters.drop(Drop::Short);
+  if (kind == Kind::Other) return flow.counters.drop(Drop::NotRtp);
+  transform(flow, bytes, length, kind, token);
+}
+
+/** Never writes into the receive buffer: behind this packet lies the next one of a GRO train. */
+void PacketPath::transform(Flow& flow, const uint8_t* bytes, size_t length, Kind kind, const uint32_t* token) {
+  const FlowConfig& config = *flow.config;
+  const Output& output = kind == Kind::Rtp ? config.rtp : config.rtcp;
+  uint8_t* out = outbox.room() + headroom(output);
+  const bool seals = config.protect != nullptr;
+  if (!config.unprotect.empty()) {
+    uint8_t* opened = seals ? plain_.get() : out;
+    const Outcome outcome = unprotect(config, bytes, length, kind, opened);
+    if (!outcome.ok) return flow.counters.drop(outcome.drop);
+    bytes = opened;
+    length = outcome.length;
+    pass(flow);
+    if (token != nullptr && outcome.newest && flow.proofs.admit(*token, now)) {
+      events_.tell(EventType::Proven, flow.id, *token, Address());
+    }
+  } else {
+    pass(flow);
+  }
+  if (!leadsSomewhere(output)) return flow.counters.drop(Drop::NoDestination);
+  if (seals) {
+    const Outcome outcome = kind == Kind::Rtp ? config.protect->protectRtp(bytes, length, out)
+                                              : config.protect->protectRtcp(bytes, length, out);
+    if (!outcome.ok) return flow.counters.drop(outcome.drop);
+    length = outcome.length;
+  } else if (bytes != out) {
+    std::memcpy(out, bytes, length);
+  }
+  send(flow, output, length);
+}
+
+/** Tries each context; the reason of the first one stands, because later ones hold keys on their way out. */
+Outcome PacketPath::unprotect(const FlowConfig& config, const uint8_t* bytes, size_t length, Kind kind,
+                              uint8_t* out) {
+  Outcome first = Outcome::dropped(Drop::BadTag);
+  for (size_t at = 0; at < config.unprotect.size(); at++) {
+    SrtpContext& context = *config.unprotect[at];
+    const Outcome outcome = kind == Kind::Rtp ? context.unprotectRtp(bytes, length, out, scratch_.get())
+                                              : context.unprotectRtcp(bytes, length, out, scratch_.get());
+    if (outcome.ok) return outcome;
+    if (at == 0) first = outcome;
+  }
+  return first;
+}
+
+void PacketPath::send(Flow& flow, const Output& output, size_t length) {
+  if (output.link) {
+    Link& link = *output.link;
+    if (!link.remote || link.port->fd < 0 || length > 0xffff) return flow.counters.drop(Drop::NoDestination);
+    frame(outbox.room(), output.channel, length);
+    outbox.sendTo(link, kChannelHeaderBytes + length);
+    link.counters.packetsOut.add(1);
+  } else {
+    if (!output.port || output.port->fd < 0) return flow.counters.drop(Drop::NoDestination);
+    outbox.sendTo(*output.port, output.remote, length, &flow);
+  }
+  flow.counters.packetsOut.add(1);
+}
+
+void PacketPath::pass(Flow& flow) {
+  flow.passedAt.store(now, std::memory_order_relaxed);
+  if (!flow.idle.load(std::memory_order_relaxed)) return;
+  if (events_.tell(EventType::Active, flow.id, 0, Address())) flow.idle.store(false, std::memory_order_relaxed);
+}
+
+}  // namespace viaduct

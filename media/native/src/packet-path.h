@@ -1,0 +1,42 @@
+// The way of a packet: datagram in → port or channel → flow → source check → unprotect → protect → outbox. No lock,
+// no allocation, no system call but randomness for a new token. What it does is what
+// media/portable-engine/flow.ts does, drop by drop.
+#pragma once
+#include "events.h"
+#include "link.h"
+#include "outbox.h"
+
+namespace viaduct {
+
+class PacketPath {
+ public:
+  explicit PacketPath(Events& events);
+
+  /** Time of this batch, nanoseconds of a steady clock. */
+  int64_t now = 0;
+  Outbox outbox;
+
+  /** One datagram of an open port. */
+  void receive(Port& port, const uint8_t* bytes, size_t length, const Address& source);
+
+ private:
+  void fromTrunk(Port& port, const uint8_t* bytes, size_t length, const Address& source);
+  void fromLink(Link& link, const uint8_t* bytes, size_t length);
+  void fromPort(Flow& flow, const uint8_t* bytes, size_t length, const Address& source);
+  void fromChannel(Flow& flow, const uint8_t* bytes, size_t length);
+  void noteSource(Flow& flow, const Address& source);
+  void refuse(Flow& flow, const uint8_t* bytes, size_t length, const Address& source);
+  void sendProbe(Flow& flow, uint32_t token, const uint8_t* bytes, size_t length);
+  void take(Flow& flow, const uint8_t* bytes, size_t length, const uint32_t* token);
+  void transform(Flow& flow, const uint8_t* bytes, size_t length, Kind kind, const uint32_t* token);
+  Outcome unprotect(const FlowConfig& config, const uint8_t* bytes, size_t length, Kind kind, uint8_t* out);
+  /** Sends the packet that lies behind the headroom of `room()`. */
+  void send(Flow& flow, const Output& output, size_t length);
+  void pass(Flow& flow);
+
+  Events& events_;
+  std::unique_ptr<uint8_t[]> plain_;    // an opened packet before it is sealed again
+  std::unique_ptr<uint8_t[]> scratch_;  // a packet whose MKI was taken out
+};
+
+}  // namespace viaduct

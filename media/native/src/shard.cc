@@ -1,0 +1,266 @@
+// The shard's loop, and the two ends of its command ring.
+#include "shard.h"
+
+#include <netinet/udp.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+
+#ifndef UDP_GRO
+#define UDP_GRO 104
+#endif
+
+namespace viaduct {
+namespace {
+
+/**
+ * From this rate on the shard rests before each look at its sockets, so that packets meet in trains instead of
+ * waking it one by one: what a network card calls interrupt coalescing. Costs at most this much delay.
+ */
+constexpr size_t kBusyPacketsPerSecond = 10'000;
+constexpr long kRestNs = 200'000;
+/** A round this large is a train already: no rest after it. */
+constexpr size_t kFullRound = 64;
+constexpr int64_t kWindowNs = 10'000'000;
+
+int64_t steadyNow() {
+  timespec time;
+  clock_gettime(CLOCK_MONOTONIC, &time);
+  return time.tv_sec * kSecond + time.tv_nsec;
+}
+
+}  // namespace
+
+/** Buffers of one recvmmsg. Each holds the largest datagram, or the largest GRO train. */
+struct Shard::Receiver {
+  static constexpr size_t kMessages = 8;
+  static constexpr size_t kBytes = 65536;
+
+  Receiver() : buffer(new uint8_t[kMessages * kBytes]) {
+    for (size_t slot = 0; slot < kMessages; slot++) {
+      pieces[slot] = {buffer.get() + slot * kBytes, kBytes};
+      prepare(slot);
+    }
+  }
+
+  void prepare(size_t slot) {
+    msghdr& message = messages[slot].msg_hdr;
+    message = {};
+    message.msg_name = &sources[slot];
+    message.msg_namelen = sizeof sources[slot];
+    message.msg_iov = &pieces[slot];
+    message.msg_iovlen = 1;
+    message.msg_control = controls[slot];
+    message.msg_controllen = sizeof controls[slot];
+  }
+
+  int receive(int fd) {
+    for (size_t slot = 0; slot < used; slot++) prepare(slot);
+    const int count = recvmmsg(fd, messages, kMessages, MSG_DONTWAIT, nullptr);
+    used = count > 0 ? static_cast<size_t>(count) : 0;
+    return count;
+  }
+
+  /** Bytes of each packet of a message: all of it, unless the kernel has joined several. */
+  size_t segmentBytes(size_t slot) {
+    msghdr& message = messages[slot].msg_hdr;
+    for (cmsghdr* control = CMSG_FIRSTHDR(&message); control != nullptr; control = CMSG_NXTHDR(&message, control)) {
+      if (control->cmsg_level != IPPROTO_UDP || control->cmsg_type != UDP_GRO) continue;
+      int bytes = 0;
+      std::memcpy(&bytes, CMSG_DATA(control), sizeof bytes);
+      if (bytes > 0) return static_cast<size_t>(bytes);
+    }
+    return kBytes;
+  }
+
+  std::unique_ptr<uint8_t[]> buffer;
+  size_t used = 0;  // slots that the kernel has written to
+  mmsghdr messages[kMessages];
+  iovec pieces[kMessages];
+  sockaddr_storage sources[kMessages];
+  alignas(cmsghdr) uint8_t controls[kMessages][64];
+};
+
+Shard::Shard(size_t eventCapacity, std::function<void()> wake)
+    : events_(eventCapacity, std::move(wake)), path_(events_), receiver_(new Receiver) {
+  applied_.reserve(kCommands);
+}
+
+Shard::~Shard() {
+  stop();
+  if (epoll_ >= 0) ::close(epoll_);
+  if (wakeup_ >= 0) ::close(wakeup_);
+}
+
+bool Shard::start() {
+  epoll_ = epoll_create1(EPOLL_CLOEXEC);
+  wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+  if (epoll_ < 0 || wakeup_ < 0) return false;
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  interest.data.ptr = nullptr;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &interest) != 0) return false;
+  // Signals belong to Node's own threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  thread_ = std::thread([this] { loop(); });
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return true;
+}
+
+void Shard::stop() {
+  if (!thread_.joinable()) return;
+  post([this](PacketPath&) { stopping_ = true; });
+  thread_.join();
+  reap();
+}
+
+int64_t Shard::now() const {
+  const int64_t set = clock_.load(std::memory_order_relaxed);
+  return set >= 0 ? set : steadyNow();
+}
+
+void Shard::post(std::function<void(PacketPath&)> change) {
+  reap();
+  while (outstanding_ == kCommands) {
+    retirements_.wait(retirements_.load());
+    reap();
+  }
+  *commands_.next() = new Command{std::move(change)};
+  commands_.pushed();
+  outstanding_ += 1;
+  if (signalled_.exchange(true)) return;
+  const uint64_t one = 1;
+  if (::write(wakeup_, &one, sizeof one) < 0) return;  // full: the shard is awake anyway
+}
+
+void Shard::run(std::function<void(PacketPath&)> change) {
+  post(std::move(change));
+  while (outstanding_ > 0) {
+    const uint32_t seen = retirements_.load();
+    reap();
+    if (outstanding_ > 0) retirements_.wait(seen);
+  }
+}
+
+void Shard::reap() {
+  for (Command** command = retired_.front(); command != nullptr; command = retired_.front()) {
+    Command* done = *command;
+    retired_.popped();
+    outstanding_ -= 1;
+    delete done;
+  }
+}
+
+bool Shard::watch(Port* port) {
+  epoll_event interest{};
+  interest.events = EPOLLIN;
+  interest.data.ptr = port;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, port->fd, &interest) == 0;
+}
+
+void Shard::close(Port& port) {
+  if (port.fd >= 0) ::close(port.fd);  // leaves the epoll set by itself
+  port.fd = -1;
+  port.flow = nullptr;
+}
+
+void Shard::loop() {
+  prctl(PR_SET_NAME, "viaduct-media");
+  prctl(PR_SET_TIMERSLACK, 1000);
+  while (!stopping_) round(-1);
+}
+
+void Shard::round(int timeoutMs) {
+  epoll_event ready[kEpollEvents];
+  const int count = epoll_wait(epoll_, ready, kEpollEvents, timeoutMs);
+  size_t packets = 0;
+  for (int at = 0; at < count; at++) {
+    Port* port = static_cast<Port*>(ready[at].data.ptr);
+    if (port != nullptr) {
+      packets += receive(*port);
+      continue;
+    }
+    uint64_t signals;
+    if (::read(wakeup_, &signals, sizeof signals) < 0) continue;
+  }
+  applyCommands();
+  path_.outbox.flush(path_.now);
+  retire();
+  pause(packets);
+}
+
+/** One batch of one socket; the rest waits for the next round, so that no socket starves another. */
+size_t Shard::receive(Port& port) {
+  if (port.fd < 0) return 0;
+  const int count = receiver_->receive(port.fd);
+  const int error = errno;
+  applyCommands();  // a packet sent after a change meets the change
+  path_.now = now();
+  if (count < 0) {
+    const uint32_t code = static_cast<uint32_t>(error);
+    if (error != EAGAIN && error != EINTR && port.failures.admit(code, path_.now)) {
+      events_.tell(EventType::PortFailed, port.id, code, Address());
+    }
+    return 0;
+  }
+  size_t packets = 0;
+  for (size_t slot = 0; slot < static_cast<size_t>(count); slot++) {
+    const Address source = fromSocket(receiver_->sources[slot]);
+    const uint8_t* bytes = receiver_->buffer.get() + slot * Receiver::kBytes;
+    size_t left = receiver_->messages[slot].msg_len;
+    const size_t segment = receiver_->segmentBytes(slot);
+    do {
+      const size_t length = std::min(left, segment);
+      if (port.fd >= 0) path_.receive(port, bytes, length, source);
+      bytes += length;
+      left -= length;
+      packets += 1;
+    } while (left > 0);
+  }
+  return packets;
+}
+
+void Shard::applyCommands() {
+  if (!signalled_.load(std::memory_order_acquire)) return;
+  signalled_.exchange(false);
+  for (Command** command = commands_.front(); command != nullptr; command = commands_.front()) {
+    (*command)->change(path_);
+    applied_.push_back(*command);
+    commands_.popped();
+  }
+}
+
+/** Trains of this round have gone: nothing points to what the commands took out any more. */
+void Shard::retire() {
+  if (applied_.empty()) return;
+  for (Command* command : applied_) {
+    *retired_.next() = command;
+    retired_.pushed();
+  }
+  applied_.clear();
+  retirements_.fetch_add(1);
+  retirements_.notify_all();
+}
+
+void Shard::pause(size_t packets) {
+  windowPackets_ += packets;
+  const int64_t now = steadyNow();
+  if (now - windowStart_ >= kWindowNs) {
+    busy_ = windowPackets_ * static_cast<size_t>(kSecond / 1000) / static_cast<size_t>((now - windowStart_) / 1000) >=
+            kBusyPacketsPerSecond;
+    windowStart_ = now;
+    windowPackets_ = 0;
+  }
+  if (!busy_ || packets == 0 || packets >= kFullRound) return;
+  const timespec rest{0, kRestNs};
+  clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, nullptr);
+}
+
+}  // namespace viaduct

@@ -1,0 +1,70 @@
+// The engines that this machine has, for the suites that every engine passes: the clock and the sweep are the test's.
+import type { EngineEvent, MediaEngine } from './engine.ts';
+import { loadBinding } from './native/binding.ts';
+import { createNativeEngine } from './native/native-engine.ts';
+import { createPortableEngine, type EngineLimits } from './portable-engine/portable-engine.ts';
+
+export interface TestEngine {
+  readonly engine: MediaEngine;
+  /** Milliseconds; what a test sets holds for every packet sent afterwards. */
+  readonly clock: { now: number };
+  readonly sweep: () => void;
+}
+
+type Open = (limits: EngineLimits, onEvent: (event: EngineEvent) => void) => TestEngine;
+
+const SWEEP_MS = 1000;
+
+/** `every` for an engine under test: runs when the test says so. */
+function sweeper(): { every: (periodMs: number, action: () => void) => () => void; sweep: () => void } {
+  let sweep = (): void => {};
+  return {
+    every: (_period, action) => {
+      sweep = action;
+      return () => {};
+    },
+    sweep: () => sweep(),
+  };
+}
+
+const portable: Open = (limits, onEvent) => {
+  const clock = { now: 1000 };
+  const { every, sweep } = sweeper();
+  let token = 0xfffffff0;
+  const engine = createPortableEngine({
+    now: () => clock.now,
+    every,
+    randomToken: () => token++,
+    onEvent,
+    sweepMs: SWEEP_MS,
+    limits,
+  });
+  return { engine, clock, sweep };
+};
+
+const binding = loadBinding();
+if ('missing' in binding) process.stderr.write(`SKIPPED native media engine: ${binding.missing}\n`);
+
+const native: Open = (limits, onEvent) => {
+  if ('missing' in binding) throw new Error(binding.missing);
+  const { every, sweep } = sweeper();
+  const engine = createNativeEngine(binding, { every, onEvent, sweepMs: SWEEP_MS, limits });
+  let now = 1000;
+  engine.setClock(now);
+  const clock = {
+    get now() {
+      return now;
+    },
+    set now(value) {
+      now = value;
+      engine.setClock(value);
+    },
+  };
+  return { engine, clock, sweep };
+};
+
+/** Name and constructor of each engine; the native one only where it was built. */
+export const ENGINES: readonly (readonly [name: MediaEngine['kind'], open: Open])[] = [
+  ['portable', portable],
+  ...('missing' in binding ? [] : [['native', native] as const]),
+];
