@@ -67,7 +67,8 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
       durable: true,
     }),
     clock: systemClock,
-    wallClock: Date.now,
+    // A jump of the wall clock must not end registrations (T-151): the date at start, moved on by the monotonic clock.
+    wallClock: () => performance.timeOrigin + performance.now(),
     random: randomBytes,
     randomUuid: randomUUID,
     answerStun: answerBinding,

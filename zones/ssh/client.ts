@@ -9,6 +9,7 @@ import { type DialOptions, dial } from '../dial.ts';
 import { LinkError, peerWords } from '../link-error.ts';
 import { type LinkWatchOptions, watchLink } from '../link-watch.ts';
 import type { Count, LinkLog } from '../peer.ts';
+import { corkPerTurn } from './cork.ts';
 import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
 import { blobFingerprint, sshFingerprint } from './fingerprint.ts';
 import { CONTROL_SUBSYSTEM, HTTP_FORWARD, SSH_ALGORITHMS, SSH_IDENT, handshakeProblem } from './profile.ts';
@@ -55,6 +56,7 @@ class CoreConnection {
   #identity = false;
 
   constructor(socket: Socket, options: SshClientOptions) {
+    corkPerTurn(socket);
     this.#socket = socket;
     this.#options = options;
     this.#guard = new ChannelGuard(socket, options.channels, options.count);

@@ -13,6 +13,7 @@ import type { Count, LinkLog } from '../peer.ts';
 import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
 import { blobFingerprint } from './fingerprint.ts';
 import { CONTROL_SUBSYSTEM, HTTP_FORWARD, SSH_ALGORITHMS, SSH_IDENT, handshakeProblem } from './profile.ts';
+import { corkPerTurn } from './cork.ts';
 import { socketOf } from './ssh2-internals.ts';
 
 export interface SshServerOptions {
@@ -124,6 +125,7 @@ export class SshServer {
       if (strangers.has(socket)) count('ssh-refused', 'left');
       becomeKnown(socket);
     });
+    corkPerTurn(socket);
     this.#ssh.injectSocket(socket);
     socket.on('data', measure);
   }
