@@ -53,7 +53,12 @@ describe('a valid edge file', () => {
     expect(config.edge.name).toBe('edge.example.com');
     expect(config.https.idleTimeout).toBe(60_000);
     expect(config.media.ports).toEqual({ first: 36002, last: 59999 });
-    expect(config.traversalZones[0]?.ports).toEqual({ ssh: 2222, sip: 7001, media: [2776, 2777] });
+    expect(config.traversalZones[0]?.ports).toEqual({
+      ssh: 2222,
+      sip: 7001,
+      xmpp: 7400,
+      media: [2776, 2777],
+    });
     expect(config.certificate.key.reveal()).toBe('very secret');
     expect(
       `${JSON.stringify(config)}${inspect(config, { depth: 9 })}${String(config.certificate.key)}`,

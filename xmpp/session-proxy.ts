@@ -286,7 +286,8 @@ export class SessionProxy {
   #end(condition: StreamCondition, text: string): readonly SessionAction[] {
     const wasBound = this.#phase === 'bound';
     this.#phase = 'ended';
-    const opening = this.#headed ? '' : printHeader({ from: this.#domain, id: '0' });
+    const from = this.#domain === '' ? undefined : this.#domain;
+    const opening = this.#headed ? '' : printHeader({ from, id: '0' });
     return [
       { kind: 'end-client', text: opening + printStreamError(condition, text) },
       { kind: 'end-server', clean: !wasBound },

@@ -44,7 +44,10 @@ export interface EdgePeer {
   readonly control: ControlChannel;
 }
 
-export type Plane = 'https' | 'sip' | 'media';
+export type Plane = 'https' | 'sip' | 'media' | 'xmpp';
+
+/** How the planes stand; `xmpp` is there when messaging is configured. */
+export type PlaneStates = Record<Exclude<Plane, 'xmpp'>, PlaneStatus> & { xmpp?: PlaneStatus };
 
 /** How one plane between two peers stands, in words an operator can act on. */
 export interface PlaneStatus {
@@ -59,7 +62,7 @@ export interface ZoneStatus {
   readonly zone: string;
   readonly zoneId: number;
   readonly peer: string;
-  readonly planes: Readonly<Record<Plane, PlaneStatus>>;
+  readonly planes: Readonly<PlaneStates>;
   /** What works but needs a person: clock skew, certificates about to end, differing configuration. */
   readonly warnings: readonly string[];
   readonly rttMs: number | undefined;
@@ -71,12 +74,14 @@ export interface ZoneStatus {
 export interface ZonePlugs {
   /** A fresh authenticated 7001 connection; the receiver owns it, keepalive included. */
   readonly onSip: (socket: TLSSocket, peer: PeerIdentity) => void;
+  /** A fresh authenticated 7400 connection; the receiver owns it. Without this the plane does not exist. */
+  readonly onXmpp?: ((socket: TLSSocket, peer: PeerIdentity) => void) | undefined;
   readonly controlHandlers: ControlHandlers;
   readonly onPeerUp: (peer: PeerIdentity) => void;
   readonly onPeerDown: (peer: PeerIdentity, reason: string) => void;
 }
 
-/** Edge's half: listens on 2222 and 7001. */
+/** Edge's half: listens on 2222, 7001 and, with messaging, 7400. */
 export interface TraversalServer {
   listen(): Promise<void>;
   close(reason: string): Promise<void>;
@@ -87,7 +92,7 @@ export interface TraversalServer {
   /** Takes a renewed identity for new connections; live ones stay. Throws if anything but the identity differs. */
   renew(zone: TraversalZone): void;
   /** The addresses actually bound (ports are 0 in tests). */
-  addresses(): { readonly ssh: number; readonly sip: number };
+  addresses(): { readonly ssh: number; readonly sip: number; readonly xmpp: number };
 }
 
 /** Core's half: dials every edge of the zone. */

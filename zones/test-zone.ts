@@ -106,6 +106,7 @@ export function serverOptions(
     host: '127.0.0.1',
     sshPort: 0,
     sipPort: 0,
+    xmppPort: 0,
     admission: {
       maxPending: 32,
       maxPendingPerAddress: 16,

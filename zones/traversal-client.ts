@@ -8,8 +8,9 @@ import type { EdgePeer, PeerIdentity, Plane, TraversalClient } from './peer.ts';
 import { connectSsh } from './ssh/client.ts';
 import { nativeBindingLoaded } from './ssh/ssh2-internals.ts';
 import { type BackoffOptions, type SupervisedLink, Supervisor } from './supervisor.ts';
-import { connectSip } from './tls/client.ts';
+import { connectTlsLink } from './tls/client.ts';
 import { endWords } from './tls/end-words.ts';
+import type { TlsPlane } from './tls/profile.ts';
 import { type TraversalZone, checkRenewal } from './zone-file.ts';
 import { StatusBoard } from './zone-status.ts';
 
@@ -42,14 +43,21 @@ class CoreLinks implements TraversalClient {
   readonly #live = new Map<string, EdgePeer>();
 
   constructor(options: TraversalClientOptions) {
-    const { zone, status, clock, log } = options;
+    const { zone, status, clock, log, onXmpp } = options;
     this.#options = options;
     this.#zone = zone;
     const names = zone.edges.map((edge) => edge.name);
-    this.#board = new StatusBoard(zone, names, 'not dialled yet', status, clock, log);
+    this.#board = new StatusBoard(zone, names, 'not dialled yet', status, clock, log, onXmpp !== undefined);
     this.#supervisors = zone.edges.flatMap((edge) => [
       this.#supervise(edge, 'https', (signal) => this.#openSsh(edge, signal)),
-      this.#supervise(edge, 'sip', (signal) => this.#openSip(edge, signal)),
+      this.#supervise(edge, 'sip', (signal) =>
+        this.#openTls(edge, 'sip', options.sipSourcePorts, options.onSip, signal),
+      ),
+      ...(onXmpp === undefined
+        ? []
+        : [
+            this.#supervise(edge, 'xmpp', (signal) => this.#openTls(edge, 'xmpp', undefined, onXmpp, signal)),
+          ]),
     ]);
   }
 
@@ -149,11 +157,18 @@ class CoreLinks implements TraversalClient {
     });
   }
 
-  async #openSip(edge: Edge, signal: AbortSignal): Promise<SupervisedLink> {
+  async #openTls(
+    edge: Edge,
+    plane: TlsPlane,
+    sourcePorts: PortRange | undefined,
+    onSocket: LinkOptions['onSip'],
+    signal: AbortSignal,
+  ): Promise<SupervisedLink> {
     const { timing, clock } = this.#options;
     const zone = this.#zone;
-    const socket = await connectSip({
-      dial: this.#dial(edge, zone.ports.sip, this.#options.sipSourcePorts, signal),
+    const socket = await connectTlsLink({
+      plane,
+      dial: this.#dial(edge, zone.ports[plane], sourcePorts, signal),
       edgeName: edge.name,
       zone,
       handshakeTimeoutMs: timing.loginTimeoutMs,
@@ -163,7 +178,7 @@ class CoreLinks implements TraversalClient {
     const ended = new Promise<string>((resolve) =>
       socket.once('close', () => resolve(words ?? endWords(socket))),
     );
-    this.#options.onSip(socket, this.#identity(edge.name));
+    onSocket(socket, this.#identity(edge.name));
     return {
       ended,
       close: (reason) => {

@@ -1,12 +1,13 @@
-// Edge's half of a traversal zone: listens for the zone's cores on 2222 (SSH: web requests and control) and 7001
-// (SIP), and knows which of them are there. It dials nobody.
+// Edge's half of a traversal zone: listens for the zone's cores on 2222 (SSH: web requests and control), 7001 (SIP)
+// and, when messaging is on, 7400 (XMPP), and knows which of them are there. It dials nobody.
 import { Admission, type AdmissionOptions } from './admission.ts';
 import { ControlStream } from './control/channel.ts';
 import { type LinkOptions, controlOptions } from './link-options.ts';
-import type { ControlChannel, CorePeer, PeerIdentity, TraversalServer } from './peer.ts';
+import type { ControlChannel, CorePeer, PeerIdentity, TraversalServer, ZonePlugs } from './peer.ts';
 import { type EdgeSshLink, SshServer } from './ssh/server.ts';
 import { nativeBindingLoaded } from './ssh/ssh2-internals.ts';
-import { SipServer } from './tls/server.ts';
+import type { TlsPlane } from './tls/profile.ts';
+import { TlsLinkServer } from './tls/server.ts';
 import { type TraversalZone, checkRenewal } from './zone-file.ts';
 import { StatusBoard } from './zone-status.ts';
 
@@ -15,6 +16,7 @@ export interface TraversalServerOptions extends LinkOptions {
   readonly host: string;
   readonly sshPort: number;
   readonly sipPort: number;
+  readonly xmppPort: number;
   readonly admission: AdmissionOptions;
   /** Bytes a peer may send before it has logged in on SSH. */
   readonly maxStrangerBytes: number;
@@ -34,14 +36,23 @@ class EdgeLinks implements TraversalServer {
   readonly #options: TraversalServerOptions;
   readonly #board: StatusBoard;
   readonly #ssh: SshServer;
-  readonly #sip: SipServer;
+  readonly #sip: TlsLinkServer;
+  readonly #xmpp: TlsLinkServer | undefined;
   readonly #live = new Map<string, { link: EdgeSshLink; peer: CorePeer }>();
 
   constructor(options: TraversalServerOptions) {
     const { zone, timing, limits, clock, log, count } = options;
     this.#options = options;
     const names = zone.cores.map((core) => core.name);
-    this.#board = new StatusBoard(zone, names, WAITING, options.status, clock, log);
+    this.#board = new StatusBoard(
+      zone,
+      names,
+      WAITING,
+      options.status,
+      clock,
+      log,
+      options.onXmpp !== undefined,
+    );
     this.#ssh = new SshServer({
       host: options.host,
       port: options.sshPort,
@@ -62,27 +73,14 @@ class EdgeLinks implements TraversalServer {
       onRefused: (core, words) =>
         this.#board.explain(core, 'https', `refused a login as this core: ${words}`),
     });
-    this.#sip = new SipServer({
-      host: options.host,
-      port: options.sipPort,
-      zone,
-      handshakeTimeoutMs: timing.loginTimeoutMs,
-      admission: new Admission(options.admission, clock),
-      log,
-      count,
-      onLink: (socket, core) => {
-        this.#board.set(core, 'sip', 'up', '');
-        options.onSip(socket, this.#identity(core));
-      },
-      onRefused: (core, words) =>
-        this.#board.explain(core, 'sip', `refused a connection as this core: ${words}`),
-      onGone: (core, words) => this.#board.set(core, 'sip', 'down', words),
-    });
+    this.#sip = this.#tlsServer('sip', options.sipPort, options.onSip);
+    const { onXmpp } = options;
+    this.#xmpp = onXmpp && this.#tlsServer('xmpp', options.xmppPort, onXmpp);
   }
 
   async listen(): Promise<void> {
     try {
-      await Promise.all([this.#ssh.listen(), this.#sip.listen()]);
+      await Promise.all([this.#ssh.listen(), this.#sip.listen(), this.#xmpp?.listen()]);
     } catch (error) {
       await this.close('could not listen');
       throw error;
@@ -99,7 +97,7 @@ class EdgeLinks implements TraversalServer {
 
   async close(reason: string): Promise<void> {
     for (const { link } of this.#live.values()) link.close(reason);
-    await Promise.all([this.#ssh.close(), this.#sip.close()]);
+    await Promise.all([this.#ssh.close(), this.#sip.close(), this.#xmpp?.close()]);
   }
 
   cores(): readonly CorePeer[] {
@@ -117,11 +115,33 @@ class EdgeLinks implements TraversalServer {
   renew(zone: TraversalZone): void {
     checkRenewal(this.#options.zone, zone);
     this.#sip.renew(zone);
+    this.#xmpp?.renew(zone);
     this.#board.renew(zone);
   }
 
-  addresses(): { ssh: number; sip: number } {
-    return { ssh: this.#ssh.port, sip: this.#sip.port };
+  addresses(): { ssh: number; sip: number; xmpp: number } {
+    return { ssh: this.#ssh.port, sip: this.#sip.port, xmpp: this.#xmpp?.port ?? 0 };
+  }
+
+  #tlsServer(plane: TlsPlane, port: number, onSocket: ZonePlugs['onSip']): TlsLinkServer {
+    const { host, zone, timing, admission, clock, log, count } = this.#options;
+    return new TlsLinkServer({
+      plane,
+      host,
+      port,
+      zone,
+      handshakeTimeoutMs: timing.loginTimeoutMs,
+      admission: new Admission(admission, clock),
+      log,
+      count,
+      onLink: (socket, core) => {
+        this.#board.set(core, plane, 'up', '');
+        onSocket(socket, this.#identity(core));
+      },
+      onRefused: (core, words) =>
+        this.#board.explain(core, plane, `refused a connection as this core: ${words}`),
+      onGone: (core, words) => this.#board.set(core, plane, 'down', words),
+    });
   }
 
   /** A core logged in; it counts as present once its hello has been read. */

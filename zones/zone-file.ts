@@ -72,6 +72,11 @@ export const zoneFileSchema = z.strictObject({
         .strictObject({
           ssh: port.describe('TCP port on edge for the SSH link (web requests and control). Usual: 2222.'),
           sip: port.describe('TCP port on edge for the SIP link over mutual TLS. Usual: 7001.'),
+          xmpp: port
+            .default(7400)
+            .describe(
+              'TCP port on edge for the XMPP link over mutual TLS, used when messaging is on. Usual: 7400.',
+            ),
           media: z
             .array(port)
             .min(1)
@@ -109,7 +114,12 @@ export interface TraversalZone {
   readonly identity: IdentityBundle;
   readonly edges: readonly { readonly name: string; readonly address: string; readonly sshHostKey: string }[];
   readonly cores: readonly { readonly name: string; readonly sshKey: string }[];
-  readonly ports: { readonly ssh: number; readonly sip: number; readonly media: readonly number[] };
+  readonly ports: {
+    readonly ssh: number;
+    readonly sip: number;
+    readonly xmpp: number;
+    readonly media: readonly number[];
+  };
 }
 
 /** A zone file that cannot work; every problem at once, each a sentence. */

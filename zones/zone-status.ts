@@ -3,7 +3,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { Clock } from './clock.ts';
 import { skewWords } from './control/hello.ts';
-import type { LinkLog, Plane, PlaneStatus, ZoneStatus } from './peer.ts';
+import type { LinkLog, Plane, PlaneStates, PlaneStatus, ZoneStatus } from './peer.ts';
 import type { TraversalZone } from './zone-file.ts';
 
 export interface StatusOptions {
@@ -16,7 +16,7 @@ export interface StatusOptions {
 }
 
 interface PeerState {
-  readonly planes: Record<Plane, PlaneStatus>;
+  readonly planes: PlaneStates;
   rttMs: number | undefined;
   clockSkewMs: number | undefined;
   configHash: string | undefined;
@@ -39,7 +39,7 @@ export class StatusBoard {
   readonly #peers = new Map<string, PeerState>();
   #expiryOf: Expiry;
 
-  /** `unborn` is what each plane says before its first connection. */
+  /** `unborn` is what each plane says before its first connection; `withXmpp` when messaging is configured. */
   constructor(
     zone: TraversalZone,
     peers: readonly string[],
@@ -47,6 +47,7 @@ export class StatusBoard {
     options: StatusOptions,
     clock: Clock,
     log: LinkLog,
+    withXmpp = false,
   ) {
     this.#zone = zone;
     this.#unborn = unborn;
@@ -56,14 +57,17 @@ export class StatusBoard {
     this.#expiryOf = expiryOf(zone, options.expiryWarnDays);
     const since = clock.wall();
     const born = (): PlaneStatus => ({ state: 'down', cause: unborn, since });
-    for (const peer of peers) this.#peers.set(peer, newPeer({ https: born(), sip: born(), media: born() }));
+    for (const peer of peers) {
+      const planes = { https: born(), sip: born(), media: born() };
+      this.#peers.set(peer, newPeer(withXmpp ? { ...planes, xmpp: born() } : planes));
+    }
   }
 
   /** Records a plane's state. `since` moves and a line is logged only when the state or, while down, the cause changes. */
   set(peer: string, plane: Plane, state: PlaneStatus['state'], cause: string): void {
     const entry = this.#peers.get(peer);
-    if (!entry) return;
-    const before = entry.planes[plane];
+    const before = entry?.planes[plane];
+    if (!entry || !before) return;
     if (state === 'connecting' && before.cause !== this.#unborn) return; // a retry is not news; the last cause stays
     if (before.state === state && before.cause === cause) return;
     const since = before.state === state ? before.since : this.#clock.wall();
@@ -76,8 +80,9 @@ export class StatusBoard {
   /** Shows why someone who claims to be this peer was refused, unless the peer itself is there. Logged where it happened. */
   explain(peer: string, plane: Plane, cause: string): void {
     const entry = this.#peers.get(peer);
-    if (!entry || entry.planes[plane].state === 'up') return;
-    entry.planes[plane] = { ...entry.planes[plane], state: 'down', cause };
+    const before = entry?.planes[plane];
+    if (!entry || !before || before.state === 'up') return;
+    entry.planes[plane] = { ...before, state: 'down', cause };
   }
 
   /** Our certificate was renewed. */
@@ -157,6 +162,6 @@ function expiryOf(zone: TraversalZone, expiryWarnDays: number): Expiry {
   return { ends: validToDate.getTime(), warnFromDays: Math.min(expiryWarnDays, lifeDays / 3) };
 }
 
-function newPeer(planes: Record<Plane, PlaneStatus>): PeerState {
+function newPeer(planes: PlaneStates): PeerState {
   return { planes, rttMs: undefined, clockSkewMs: undefined, configHash: undefined, warned: '' };
 }

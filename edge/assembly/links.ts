@@ -19,6 +19,7 @@ export function edgeLinkOptions(
     host: listen.internal,
     sshPort: zone.ports.ssh,
     sipPort: zone.ports.sip,
+    xmppPort: zone.ports.xmpp,
     admission: {
       maxPending: links.maxStrangers,
       maxPendingPerAddress: links.maxStrangersPerAddress,

@@ -1,6 +1,7 @@
 // Pairing: makes a zone's private authority, every peer's identity, and the zone files that carry them. A peer is
 // joined by copying its one file. Nothing here touches the disk or the network.
 import { stringify } from 'yaml';
+import type { z } from 'zod';
 import { sshFingerprint } from '../ssh/fingerprint.ts';
 import { type IdentityBundle, type ZoneFile, zoneFileSchema } from '../zone-file.ts';
 import { type CertifiedKey, createAuthority, issueIdentity } from './certificate.ts';
@@ -16,7 +17,7 @@ export interface PairRequest {
   readonly cores: readonly { readonly name: string }[];
   /** How long the identities are valid. */
   readonly days: number;
-  readonly ports?: ZoneFile['traversal-zone']['ports'];
+  readonly ports?: z.input<typeof zoneFileSchema>['traversal-zone']['ports'];
   /** Wall-clock milliseconds that count as now. */
   readonly now: number;
 }
@@ -98,7 +99,13 @@ function zoneFileFor(
         'ssh-host-key': sshFingerprint(bundle(name).sshKey),
       })),
       cores: request.cores.map(({ name }) => ({ name, 'ssh-key': sshFingerprint(bundle(name).sshKey) })),
-      ports: request.ports ?? { ssh: 2222, sip: 7001, media: [2776, 2777] },
+      ports: {
+        ssh: 2222,
+        sip: 7001,
+        media: [2776, 2777],
+        ...request.ports,
+        xmpp: request.ports?.xmpp ?? 7400,
+      },
       identity: printBundle(bundle(self)),
     },
   };

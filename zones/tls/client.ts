@@ -1,4 +1,4 @@
-// Core's end of the SIP link: dials an edge, judges its certificate, waits for the edge's verdict on ours.
+// Core's end of the SIP and XMPP links: dials an edge, judges its certificate, waits for the edge's verdict on ours.
 import type { Socket } from 'node:net';
 import { type TLSSocket, connect } from 'node:tls';
 import type { Clock } from '../clock.ts';
@@ -6,10 +6,11 @@ import { type DialOptions, dial } from '../dial.ts';
 import { LinkError } from '../link-error.ts';
 import type { TraversalZone } from '../zone-file.ts';
 import { checkPeer } from './peer-check.ts';
-import { tlsContext } from './profile.ts';
+import { type TlsPlane, alpnOf, tlsContext } from './profile.ts';
 import { readVerdict } from './verdict.ts';
 
-export interface SipClientOptions {
+export interface TlsLinkClientOptions {
+  readonly plane: TlsPlane;
   readonly dial: DialOptions;
   readonly edgeName: string;
   readonly zone: TraversalZone;
@@ -19,10 +20,11 @@ export interface SipClientOptions {
 }
 
 /** Resolves with a socket on which the named edge has accepted us. Rejects with `LinkError`. */
-export async function connectSip(options: SipClientOptions): Promise<TLSSocket> {
+export async function connectTlsLink(options: TlsLinkClientOptions): Promise<TLSSocket> {
   const tcp = await dial(options.dial);
   const socket = connect({
     ...tlsContext(options.zone),
+    ...alpnOf(options.plane),
     socket: tcp,
     servername: options.edgeName,
     rejectUnauthorized: false, // judged by checkPeer, where the refusal gets its words

@@ -1,4 +1,4 @@
-// TLS of the SIP link, the same at both ends: version 1.3 only, post-quantum exchange first, nothing but the zone's
+// TLS of the SIP and XMPP links, the same at both ends: version 1.3 only, post-quantum exchange first, nothing but the zone's
 // own authority trusted, no resumption. Certificates are judged by `peer-check.ts`, so that a refusal has words.
 import { constants } from 'node:crypto';
 import type { SecureContextOptions } from 'node:tls';
@@ -16,4 +16,12 @@ export function tlsContext(zone: Pick<TraversalZone, 'authority' | 'identity'>):
     ecdhCurve: TLS_GROUPS,
     secureOptions: constants.SSL_OP_NO_TICKET,
   };
+}
+
+/** The planes that have a TLS link of their own. */
+export type TlsPlane = 'sip' | 'xmpp';
+
+/** HTTP/2 says its name; SIP on 7001 has none, as the peers of old had none. */
+export function alpnOf(plane: TlsPlane): { ALPNProtocols?: string[] } {
+  return plane === 'xmpp' ? { ALPNProtocols: ['h2'] } : {};
 }

@@ -1,5 +1,5 @@
-// Edge's end of the SIP link on 7001: mutual TLS 1.3, one live connection per core, the newest wins. Hands over
-// sockets on which nothing but a pinned core can speak.
+// Edge's end of the SIP link on 7001 and of the XMPP link on 7400: mutual TLS 1.3, one live connection per core, the
+// newest wins. Hands over sockets on which nothing but a pinned core can speak.
 // Bounds: admission (strangers in all, per address, per second), a deadline for the handshake (T-142).
 import { type AddressInfo, type Server as NetServer, type Socket, createServer } from 'node:net';
 import { type Server as TlsServer, type TLSSocket, createServer as createTlsServer } from 'node:tls';
@@ -8,10 +8,11 @@ import type { Count, LinkLog } from '../peer.ts';
 import type { TraversalZone } from '../zone-file.ts';
 import { endWords } from './end-words.ts';
 import { checkPeer } from './peer-check.ts';
-import { tlsContext } from './profile.ts';
+import { type TlsPlane, alpnOf, tlsContext } from './profile.ts';
 import { printVerdict } from './verdict.ts';
 
-export interface SipServerOptions {
+export interface TlsLinkServerOptions {
+  readonly plane: TlsPlane;
   readonly host: string;
   readonly port: number;
   readonly zone: TraversalZone;
@@ -27,8 +28,8 @@ export interface SipServerOptions {
   readonly onGone: (core: string, words: string) => void;
 }
 
-export class SipServer {
-  readonly #options: SipServerOptions;
+export class TlsLinkServer {
+  readonly #options: TlsLinkServerOptions;
   readonly #tls: TlsServer;
   readonly #tcp: NetServer;
   readonly #sockets = new Set<Socket>();
@@ -37,19 +38,23 @@ export class SipServer {
   readonly #live = new Map<string, TLSSocket>();
   readonly #wanted: readonly string[];
 
-  constructor(options: SipServerOptions) {
+  constructor(options: TlsLinkServerOptions) {
     this.#options = options;
     this.#wanted = options.zone.cores.map((core) => core.name);
     this.#tls = createTlsServer({
       ...tlsContext(options.zone),
+      ...alpnOf(options.plane),
       requestCert: true,
       rejectUnauthorized: false, // judged in #judge, where the refusal gets its words
       handshakeTimeout: options.handshakeTimeoutMs,
     });
     this.#tls.on('secureConnection', (socket) => this.#judge(socket));
     this.#tls.on('tlsClientError', (error, socket) => {
-      options.count('sip-link-refused', 'handshake');
-      options.log.debug({ from: socket.remoteAddress, err: error }, 'TLS handshake on the SIP link failed');
+      options.count(`${options.plane}-link-refused`, 'handshake');
+      options.log.debug(
+        { from: socket.remoteAddress, err: error },
+        `TLS handshake on the ${options.plane} link failed`,
+      );
       socket.destroy();
     });
     this.#tcp = createServer({ noDelay: true }, (socket) => this.#accept(socket));
@@ -60,7 +65,9 @@ export class SipServer {
       this.#tcp.once('error', reject);
       this.#tcp.listen(this.#options.port, this.#options.host, () => {
         this.#tcp.off('error', reject);
-        this.#tcp.on('error', (error) => this.#options.log.error({ err: error }, 'SIP link listener failed'));
+        this.#tcp.on('error', (error) =>
+          this.#options.log.error({ err: error }, `${this.#options.plane} link listener failed`),
+        );
         resolve();
       });
     });
@@ -86,7 +93,7 @@ export class SipServer {
     socket.on('error', () => undefined);
     const place = this.#options.admission.admit(socket.remoteAddress ?? '');
     if (!place.ok) {
-      this.#options.count('sip-link-refused', place.reason);
+      this.#options.count(`${this.#options.plane}-link-refused`, place.reason);
       socket.destroy();
       return;
     }
@@ -104,8 +111,11 @@ export class SipServer {
     socket.on('error', () => undefined);
     const check = checkPeer(socket, this.#wanted);
     if (!check.ok) {
-      this.#options.count('sip-link-refused', check.refusal);
-      this.#options.log.warn({ from: socket.remoteAddress, words: check.words }, 'SIP link refused');
+      this.#options.count(`${this.#options.plane}-link-refused`, check.refusal);
+      this.#options.log.warn(
+        { from: socket.remoteAddress, words: check.words },
+        `${this.#options.plane} link refused`,
+      );
       if (check.claimed !== undefined) this.#options.onRefused(check.claimed, check.words);
       socket.end(printVerdict(check.refusal), () => socket.destroy());
       return;

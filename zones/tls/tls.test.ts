@@ -9,9 +9,9 @@ import { createAuthority, issueIdentity } from '../pair/certificate.ts';
 import type { Pair } from '../pair/pair.ts';
 import { CORE, EDGE, Recorder, pairForTest, silentLog, zoneOf } from '../test-zone.ts';
 import type { TraversalZone } from '../zone-file.ts';
-import { type SipClientOptions, connectSip } from './client.ts';
+import { type TlsLinkClientOptions, connectTlsLink } from './client.ts';
 import { tlsContext } from './profile.ts';
-import { SipServer } from './server.ts';
+import { TlsLinkServer } from './server.ts';
 
 const DAY_MS = 86_400_000;
 const YEAR = { from: Date.now(), days: 365 };
@@ -44,7 +44,8 @@ async function startServer(
   const words: string[] = [];
   const links: TLSSocket[] = [];
   const admission = new Admission(WIDE, systemClock);
-  const server = new SipServer({
+  const server = new TlsLinkServer({
+    plane: 'sip',
     host: '127.0.0.1',
     port: 0,
     zone: edge,
@@ -65,7 +66,7 @@ async function startServer(
   return { server, recorder, words, links, admission };
 }
 
-function options(port: number, change: Partial<SipClientOptions> = {}): SipClientOptions {
+function options(port: number, change: Partial<TlsLinkClientOptions> = {}): TlsLinkClientOptions {
   const { signal } = new AbortController();
   const dial = {
     host: '127.0.0.1',
@@ -76,11 +77,19 @@ function options(port: number, change: Partial<SipClientOptions> = {}): SipClien
     signal,
     random: Math.random,
   };
-  return { dial, edgeName: EDGE, zone: core, handshakeTimeoutMs: 3000, clock: systemClock, ...change };
+  return {
+    plane: 'sip',
+    dial,
+    edgeName: EDGE,
+    zone: core,
+    handshakeTimeoutMs: 3000,
+    clock: systemClock,
+    ...change,
+  };
 }
 
-async function dialled(port: number, change: Partial<SipClientOptions> = {}): Promise<TLSSocket> {
-  const socket = await connectSip(options(port, change));
+async function dialled(port: number, change: Partial<TlsLinkClientOptions> = {}): Promise<TLSSocket> {
+  const socket = await connectTlsLink(options(port, change));
   socket.on('error', () => undefined);
   closers.push(() => socket.destroy());
   return socket;
@@ -159,7 +168,7 @@ describe('edge refuses a core', () => {
       'of another name',
       () => coreWith('core.other'),
       /^certificate name wrong: wanted core\.inside, peer has core\.other$/,
-      /edge refuses the SIP link: its zone file does not list the name/,
+      /edge refuses the link: its zone file does not list the name/,
     ],
     [
       'of the name of the edge itself',
@@ -269,9 +278,9 @@ describe('core refuses an edge', () => {
   });
 
   const impostors: [string, (line: string) => void | string, RegExp][] = [
-    ['that says something else', () => 'SIP/2.0 200 OK\r\n', /does not speak the SIP link/],
-    ['that says nothing but much', () => 'x'.repeat(100), /does not speak the SIP link/],
-    ['that hangs up', () => undefined, /closed the SIP link before/],
+    ['that says something else', () => 'SIP/2.0 200 OK\r\n', /does not speak our link protocol/],
+    ['that says nothing but much', () => 'x'.repeat(100), /does not speak our link protocol/],
+    ['that hangs up', () => undefined, /closed the link before/],
   ];
   it.each(impostors)('%s', async (_name, say, words) => {
     const server = createServer(

@@ -1,4 +1,4 @@
-// The one line edge writes on a fresh SIP link before any SIP: whether it accepts the peer. TLS 1.3 lets the client
+// The one line edge writes on a fresh SIP or XMPP link before anything else: whether it accepts the peer. TLS 1.3 lets the client
 // finish before the server has judged it, so without this line core would count a refused link as up and could only
 // say "connection reset".
 //
@@ -20,7 +20,7 @@ export function parseVerdict(line: string): PeerRefusal | undefined {
   if (!match)
     throw new LinkError(
       'protocol',
-      'edge does not speak the SIP link: is another product listening on this port?',
+      'edge does not speak our link protocol: is another product listening on this port?',
     );
   if (match[1] === 'ok') return undefined;
   const word = match[2] ?? '';
@@ -38,7 +38,7 @@ export function readVerdict(socket: TLSSocket): Promise<void> {
     };
     const closed = (): void =>
       done(() =>
-        reject(new LinkError('closed', 'edge closed the SIP link before it said whether it accepts us')),
+        reject(new LinkError('closed', 'edge closed the link before it said whether it accepts us')),
       );
     const read = (): void => {
       held = Buffer.concat([held, (socket.read() as Buffer | null) ?? Buffer.alloc(0)]);
@@ -57,7 +57,7 @@ function judge(line: string, resolve: () => void, reject: (error: unknown) => vo
   try {
     const refusal = parseVerdict(line);
     if (refusal === undefined) resolve();
-    else reject(new LinkError('identity', `edge refuses the SIP link: ${REFUSAL_WORDS[refusal]}`));
+    else reject(new LinkError('identity', `edge refuses the link: ${REFUSAL_WORDS[refusal]}`));
   } catch (error) {
     reject(error);
   }
