@@ -1,4 +1,5 @@
-// STUN attribute registry and error of the codec: RFC 8489 §14 and §18.3, RFC 8445 §16.1, RFC 8656 §18.
+// STUN attribute registry and error of the codec: RFC 8489 §14 and §18.3, RFC 8445 §16.1,
+// RFC 8656 §18, RFC 8016 §6.
 // Trusts nothing: values arrive from unauthenticated datagrams and are only slices until a caller reads them.
 
 /** Attribute types by the RFC's name. Types below 0x8000 must be understood by a receiver (RFC 8489 §14). */
@@ -26,6 +27,8 @@ export const ATTRIBUTE = {
   reservationToken: 0x0022,
   priority: 0x0024,
   useCandidate: 0x0025,
+  additionalAddressFamily: 0x8000,
+  addressErrorCode: 0x8001,
   passwordAlgorithms: 0x8002,
   alternateDomain: 0x8003,
   software: 0x8022,
@@ -33,6 +36,7 @@ export const ATTRIBUTE = {
   fingerprint: 0x8028,
   iceControlled: 0x8029,
   iceControlling: 0x802a,
+  mobilityTicket: 0x8030,
 } as const;
 
 /** One attribute as it lies on the wire: `value` excludes header and padding. */
@@ -52,6 +56,7 @@ export type StunErrorReason =
   | 'bad-fingerprint-place'
   | 'bad-address'
   | 'bad-error-code'
+  | 'bad-value'
   | 'too-long';
 
 /** The only error that the codec throws. */

@@ -27,6 +27,14 @@ export function readXorAddress(value: Buffer, transactionId: Buffer): TransportA
   return { address: addressText(xor(bytes, transactionId)), port: value.readUInt16BE(2) ^ 0x2112 };
 }
 
+/** MAPPED-ADDRESS and its kin without XOR, as ALTERNATE-SERVER has it (RFC 8489 §14.15). */
+export function mappedAddressAttribute(type: number, { address, port }: TransportAddress): StunAttribute {
+  const bytes = addressBytes(address);
+  if (bytes === undefined) throw new StunError('bad-address');
+  const head = Buffer.from([0, bytes.length === 4 ? 1 : 2, port >> 8, port & 0xff]);
+  return { type, value: Buffer.concat([head, bytes]) };
+}
+
 /** Reads MAPPED-ADDRESS, which old servers still answer. */
 export function readMappedAddress(value: Buffer): TransportAddress {
   return { address: addressText(checkedAddress(value)), port: value.readUInt16BE(2) };

@@ -7,8 +7,16 @@ import { ATTRIBUTE, StunError, type StunAttribute } from './stun-attribute.ts';
 /** The four classes of RFC 8489 §5. */
 export type StunClass = 'request' | 'indication' | 'success' | 'error';
 
-/** Methods by the RFC's name. */
-export const METHOD = { binding: 0x001 } as const;
+/** Methods by the RFC's name (RFC 8489 §18.2, RFC 8656 §17). */
+export const METHOD = {
+  binding: 0x001,
+  allocate: 0x003,
+  refresh: 0x004,
+  send: 0x006,
+  data: 0x007,
+  createPermission: 0x008,
+  channelBind: 0x009,
+} as const;
 
 export const MAGIC_COOKIE = 0x2112a442;
 export const HEADER_BYTES = 20;

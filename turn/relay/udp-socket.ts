@@ -1,0 +1,70 @@
+// One UDP socket of the portable relay. Owns the node:dgram socket from bind to close; errors are heard from the start.
+// Node resolves even literal addresses by default; the lookup here answers at once, so a send stays in this tick.
+import { createSocket, type Socket } from 'node:dgram';
+import { isIPv6 } from 'node:net';
+import type { TransportAddress } from '../ip-address.ts';
+import { RelayEngineError } from './relay-engine.ts';
+
+export interface UdpSocketOptions {
+  readonly bind: TransportAddress;
+  /** Kernel receive and send buffer of this socket. */
+  readonly bufferBytes: number;
+  readonly onPacket: (bytes: Buffer, address: string, port: number) => void;
+  readonly onFailure: (code: string) => void;
+}
+
+type Lookup = (
+  hostname: string,
+  options: unknown,
+  done: (error: null, address: string, family: number) => void,
+) => void;
+
+export class UdpSocket {
+  readonly bound: TransportAddress;
+  readonly #socket: Socket;
+  #open = true;
+
+  private constructor(socket: Socket, options: UdpSocketOptions) {
+    this.#socket = socket;
+    this.bound = { address: options.bind.address, port: socket.address().port };
+    socket.on('message', (bytes, source) => {
+      if (this.#open) options.onPacket(bytes, source.address, source.port);
+    });
+    socket.on('error', (error: NodeJS.ErrnoException) => options.onFailure(error.code ?? 'unknown'));
+  }
+
+  /** Rejects RelayEngineError `address-in-use` or `bind-failed`; the socket is closed then. */
+  static open(options: UdpSocketOptions): Promise<UdpSocket> {
+    const { promise, resolve, reject } = Promise.withResolvers<UdpSocket>();
+    const { address, port } = options.bind;
+    const six = isIPv6(address);
+    const lookup: Lookup = (hostname, _options, done) => done(null, hostname, six ? 6 : 4);
+    const socket = createSocket({ type: six ? 'udp6' : 'udp4', ipv6Only: six, lookup });
+    const refuse = (error: NodeJS.ErrnoException): void => {
+      socket.close();
+      const code = error.code === 'EADDRINUSE' ? 'address-in-use' : 'bind-failed';
+      reject(new RelayEngineError(code, `UDP ${address}:${port}: ${error.code}`, { cause: error }));
+    };
+    socket.once('error', refuse);
+    socket.bind({ address, port, exclusive: true }, () => {
+      socket.off('error', refuse);
+      socket.setRecvBufferSize(options.bufferBytes);
+      socket.setSendBufferSize(options.bufferBytes);
+      resolve(new UdpSocket(socket, options));
+    });
+    return promise;
+  }
+
+  /** Hands one datagram to the kernel; a failure is told to `onFailure`, the socket lives on. False once closed. */
+  send(bytes: Buffer, address: string, port: number): boolean {
+    if (!this.#open) return false;
+    this.#socket.send(bytes, port, address);
+    return true;
+  }
+
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    this.#socket.close();
+  }
+}

@@ -1,0 +1,90 @@
+// Who may allocate: configured users, and time-limited credentials made by whoever shares a secret with us
+// (draft-uberti-behave-turn-rest-00: username `expiry:id`, password base64(HMAC-SHA1(secret, username))).
+// A lifetime longer than the limit is refused, so that nobody mints one that never ends (T-011). Keeps nothing.
+import { createHash, createHmac } from 'node:crypto';
+
+/** Whose quota an allocation counts against. */
+export interface Owner {
+  readonly user: string;
+  readonly deployment: string;
+}
+
+export interface Credential {
+  readonly username: string;
+  readonly password: string;
+  readonly owner: Owner;
+}
+
+/** Why there is no credential of that name; fit for a counter, never told to the peer. */
+export type CredentialRefusal = 'unknown-user' | 'expired' | 'lifetime-too-long';
+
+export interface CredentialSource {
+  /** The credentials of a name: several while a shared secret is being changed. */
+  find(username: string): readonly Credential[] | CredentialRefusal;
+  /** By USERHASH, SHA-256 over `username:realm` (RFC 8489 §14.4); only names known beforehand can be found. */
+  findByHash(hash: Buffer): readonly Credential[] | CredentialRefusal;
+}
+
+export interface ConfiguredUser {
+  readonly username: string;
+  readonly password: string;
+  readonly deployment: string;
+}
+
+export interface SharedSecret {
+  readonly secret: string;
+  readonly deployment: string;
+}
+
+export interface CredentialOptions {
+  readonly realm: string;
+  readonly users: readonly ConfiguredUser[];
+  /** Tried in order: put the new one first while changing. */
+  readonly secrets: readonly SharedSecret[];
+  /** Longest remaining life of a time-limited credential that is accepted. */
+  readonly maxTtlSeconds: number;
+  /** How far the issuer's clock may be behind ours. */
+  readonly clockSkewSeconds: number;
+  /** Seconds since 1970, the clock that credentials are written in. */
+  readonly wallSeconds: () => number;
+}
+
+/** The source behind a server's configuration. */
+export function createCredentials(options: CredentialOptions): CredentialSource {
+  const users = new Map(options.users.map((user) => [user.username, configured(user)]));
+  const byHash = new Map([...users].map(([name, found]) => [userhash(name, options.realm), found]));
+  return {
+    find: (username) => users.get(username) ?? timeLimited(username, options),
+    findByHash: (hash) => byHash.get(hash.toString('hex')) ?? 'unknown-user',
+  };
+}
+
+function configured({ username, password, deployment }: ConfiguredUser): readonly Credential[] {
+  return [{ username, password, owner: { user: username, deployment } }];
+}
+
+function userhash(username: string, realm: string): string {
+  return createHash('sha256').update(`${username}:${realm}`, 'utf8').digest('hex');
+}
+
+function timeLimited(
+  username: string,
+  options: CredentialOptions,
+): readonly Credential[] | CredentialRefusal {
+  const match = /^(\d{1,12})(?::(.+))?$/s.exec(username);
+  if (match === null || options.secrets.length === 0) return 'unknown-user';
+  const leftSeconds = Number(match[1]) - options.wallSeconds();
+  if (leftSeconds + options.clockSkewSeconds <= 0) return 'expired';
+  if (leftSeconds > options.maxTtlSeconds + options.clockSkewSeconds) return 'lifetime-too-long';
+  const user = match[2] ?? username;
+  return options.secrets.map(({ secret, deployment }) => ({
+    username,
+    password: timeLimitedPassword(username, secret),
+    owner: { user, deployment },
+  }));
+}
+
+/** Password of a time-limited username. */
+export function timeLimitedPassword(username: string, secret: string): string {
+  return createHmac('sha1', secret).update(username, 'utf8').digest('base64');
+}

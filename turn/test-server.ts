@@ -1,0 +1,116 @@
+// A TURN server on loopback for tests: real sockets, ports of the system's choice, every default of the product.
+import { randomBytes, randomInt } from 'node:crypto';
+import type { TlsOptions } from 'node:tls';
+import { PeerPolicy, type PeerPolicyOptions } from './policy/peer-policy.ts';
+import { PortableRelay } from './relay/portable-relay.ts';
+import { createCredentials, type CredentialOptions } from './server/credentials.ts';
+import type { RelayAddress, TurnMachineOptions } from './server/turn-options.ts';
+import { TurnServer, type TurnServerOptions } from './turn-server.ts';
+
+export const TEST_REALM = 'TANDBERG';
+export const TEST_USER = { username: 'alice', password: 'wonderland', deployment: 'default' };
+export const FOUR: RelayAddress = { family: 4, bound: '127.0.0.1', announced: '127.0.0.1' };
+
+export interface TestServerChanges {
+  readonly machine?: Partial<TurnMachineOptions>;
+  readonly credentials?: Partial<CredentialOptions>;
+  readonly policy?: Partial<PeerPolicyOptions>;
+  readonly server?: Partial<TurnServerOptions>;
+  readonly tls?: TlsOptions;
+  /** How announced addresses are reached. */
+  readonly own?: readonly { readonly announced: string; readonly reachable: string }[];
+}
+
+/** Credentials of the tests. */
+export function testCredentials(changes: Partial<CredentialOptions> = {}) {
+  return createCredentials({
+    realm: TEST_REALM,
+    users: [TEST_USER],
+    secrets: [],
+    maxTtlSeconds: 86_400,
+    clockSkewSeconds: 30,
+    wallSeconds: () => Math.trunc(Date.now() / 1000),
+    ...changes,
+  });
+}
+
+/** Machine options with the product's defaults. */
+export function testMachineOptions(changes: TestServerChanges = {}): TurnMachineOptions {
+  const machine = changes.machine ?? {};
+  const relayAddresses = machine.relayAddresses ?? [FOUR];
+  const ports = { first: machine.firstRelayPort ?? 24_000, last: machine.lastRelayPort ?? 29_999 };
+  return {
+    realm: TEST_REALM,
+    credentials: testCredentials(changes.credentials),
+    nonceLifetimeMs: 600_000,
+    answersUnauthenticatedBinding: false,
+    relayAddresses,
+    firstRelayPort: ports.first,
+    lastRelayPort: ports.last,
+    portQuarantineMs: 5_000,
+    maxBindTries: 8,
+    defaultLifetimeMs: 600_000,
+    maxLifetimeMs: 3_600_000,
+    maxAgeMs: 86_400_000,
+    permissionLifetimeMs: 300_000,
+    channelLifetimeMs: 600_000,
+    reservationMs: 30_000,
+    maxAllocations: 1_800,
+    maxAllocationsPerUser: 1_000,
+    maxAllocationsPerDeployment: 1_800,
+    maxPermissionsPerAllocation: 64,
+    maxChannelsPerAllocation: 64,
+    acceptsRfc5766Channels: false,
+    maxRefusalRatio: 5,
+    refusalsPerSecondPerAddress: 1_000,
+    alternates: [],
+    supportsDontFragment: false,
+    randomBytes,
+    randomBelow: (limit) => randomInt(limit),
+    policy: new PeerPolicy({
+      allow: [],
+      deny: [],
+      ownAddresses: relayAddresses.flatMap(({ bound, announced }) => [bound, announced]),
+      relayAddresses: relayAddresses.map(({ announced }) => announced),
+      ownPorts: [ports],
+      ...changes.policy,
+    }),
+    ...machine,
+  };
+}
+
+/** A server that is not listening yet. */
+export function testServer(changes: TestServerChanges = {}): TurnServer {
+  const quiet = (): void => undefined;
+  return new TurnServer({
+    machine: testMachineOptions(changes),
+    createEngine: (events) =>
+      new PortableRelay({
+        own: changes.own ?? [],
+        listenerBufferBytes: 4 * 1024 * 1024,
+        relayBufferBytes: 256 * 1024,
+        events,
+      }),
+    listeners: [{ transport: 'udp', bind: { address: '127.0.0.1', port: 0 } }],
+    tls: changes.tls,
+    stream: {
+      maxConnections: 10_000,
+      maxConnectionsPerAddress: 1_000,
+      maxHandshakes: 512,
+      handshakeTimeoutMs: 10_000,
+      unprovenTimeoutMs: 30_000,
+      maxUnprovenFrameBytes: 2_048,
+      maxFrameBytes: 65_556,
+      maxQueueBytes: 256 * 1024,
+    },
+    tickMs: 1_000,
+    log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    count: quiet,
+    now: () => performance.now(),
+    every: (ms, work) => {
+      const timer = setInterval(work, ms);
+      return () => clearInterval(timer);
+    },
+    ...changes.server,
+  });
+}

@@ -1,0 +1,280 @@
+// The TURN server put together: machine, relay engine, doors. Carries out the machine's actions and tells it what
+// happened; decides nothing. Owns every socket from listen to close; one timer, the machine's tick.
+import type { TlsOptions } from 'node:tls';
+import { StreamAdmission, type StreamAdmissionLimits } from './doors/stream-admission.ts';
+import type { StreamConnection } from './doors/stream-connection.ts';
+import { StreamDoor } from './doors/stream-door.ts';
+import type { TurnFrame } from './doors/turn-framer.ts';
+import type { TransportAddress } from './ip-address.ts';
+import { isSendIndication } from './relay/indications.ts';
+import {
+  RelayEngineError,
+  type ClientEnd,
+  type RelayEngine,
+  type RelayEvents,
+} from './relay/relay-engine.ts';
+import type { AllocationId, ClientPath, TurnAction, TurnEvent, TurnInput } from './server/turn-input.ts';
+import { TurnMachine } from './server/turn-machine.ts';
+import type { TurnMachineOptions } from './server/turn-options.ts';
+import { describeAllocation, type AllocationStatus } from './turn-status.ts';
+
+export interface TurnLog {
+  debug(fields: object, text: string): void;
+  info(fields: object, text: string): void;
+  warn(fields: object, text: string): void;
+  error(fields: object, text: string): void;
+}
+
+export interface TurnListener {
+  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly bind: TransportAddress;
+}
+
+export interface TurnStreamOptions extends StreamAdmissionLimits {
+  readonly handshakeTimeoutMs: number;
+  readonly unprovenTimeoutMs: number;
+  readonly maxUnprovenFrameBytes: number;
+  readonly maxFrameBytes: number;
+  readonly maxQueueBytes: number;
+}
+
+export interface TurnServerOptions {
+  readonly machine: Omit<TurnMachineOptions, 'supportsDontFragment'>;
+  readonly createEngine: (events: RelayEvents) => RelayEngine;
+  readonly listeners: readonly TurnListener[];
+  /** Needed by listeners of `tls`. */
+  readonly tls: TlsOptions | undefined;
+  readonly stream: TurnStreamOptions;
+  readonly tickMs: number;
+  readonly log: TurnLog;
+  readonly count: (event: string, reason?: string) => void;
+  /** Milliseconds of a clock that never goes back. */
+  readonly now: () => number;
+  /** Calls `work` each `ms`; returns what ends it. */
+  readonly every: (ms: number, work: () => void) => () => void;
+}
+
+/** A client's 5-tuple over UDP knows its listener. */
+interface UdpPath extends ClientPath {
+  readonly listener: number;
+}
+
+export class TurnServer {
+  readonly #options: TurnServerOptions;
+  readonly #machine: TurnMachine;
+  readonly #engine: RelayEngine;
+  readonly #admission: StreamAdmission;
+  readonly #doors: StreamDoor[] = [];
+  readonly #streams = new Map<string, StreamConnection>();
+  readonly #streamOf = new Map<AllocationId, StreamConnection>();
+  #bound: TurnListener[] = [];
+  #lastKey = 0;
+  #usage: 'normal' | 'high' | 'full' = 'normal';
+  #stopTicking: (() => void) | undefined;
+  #closed = false;
+
+  /** @throws TypeError, IpRangeError for options that cannot be served. */
+  constructor(options: TurnServerOptions) {
+    this.#options = options;
+    this.#admission = new StreamAdmission(options.stream);
+    this.#engine = options.createEngine({
+      onControl: (listener, remote, bytes) => {
+        const path: UdpPath = { key: udpKey(listener, remote), transport: 'udp', remote, listener };
+        this.#feed({ type: 'message', path, bytes });
+      },
+      onStray: (reason) => options.count('turn-stray', reason),
+      onFailure: (where, code) => this.#socketFailed(where, code),
+    });
+    const { supportsDontFragment } = this.#engine;
+    this.#machine = new TurnMachine({ ...options.machine, supportsDontFragment });
+  }
+
+  /** Opens every listener; rejects with the first failure, with nothing left open. */
+  async listen(): Promise<readonly TurnListener[]> {
+    try {
+      for (const listener of this.#options.listeners) {
+        this.#bound.push({ ...listener, bind: await this.#listenAt(listener) });
+      }
+    } catch (error) {
+      await this.close('a listener could not be opened');
+      throw error;
+    }
+    this.#stopTicking = this.#options.every(this.#options.tickMs, () => this.#tick());
+    return this.#bound;
+  }
+
+  async close(reason: string): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#stopTicking?.();
+    this.#options.log.info({ reason, ...this.#machine.sizes() }, 'TURN server closes');
+    await Promise.all([...this.#doors.map((door) => door.close()), this.#engine.close()]);
+  }
+
+  /** What the operator sees. */
+  status(): object {
+    const { maxAllocations } = this.#options.machine;
+    return {
+      engine: this.#engine.kind,
+      listeners: this.#bound.map(({ transport, bind }) => `${transport} ${bind.address}:${bind.port}`),
+      usage: this.#usage,
+      maxAllocations,
+      streams: this.#admission.connections,
+      ...this.#machine.sizes(),
+    };
+  }
+
+  /** Each allocation: user, client, peers, bytes, age. */
+  allocations(): AllocationStatus[] {
+    const now = this.#options.now();
+    return [...this.#machine.allocations()].map((allocation) =>
+      describeAllocation(allocation, this.#engine.counters(allocation.id), now),
+    );
+  }
+
+  /** What grows with use: what a leak test reads. */
+  sizes(): Readonly<Record<string, number>> {
+    const { relays } = this.#engine.sizes();
+    return { ...this.#machine.sizes(), relays, streams: this.#streams.size, streamOf: this.#streamOf.size };
+  }
+
+  async #listenAt({ transport, bind }: TurnListener): Promise<TransportAddress> {
+    if (transport === 'udp') return (await this.#engine.openListener(bind)).bound;
+    const { stream, tls, now, count } = this.#options;
+    if (transport === 'tls' && tls === undefined) throw new TypeError('a TLS listener needs a certificate');
+    const door = new StreamDoor({
+      ...stream,
+      bind,
+      tls: transport === 'tls' ? tls : undefined,
+      admission: this.#admission,
+      now,
+      nextKey: () => `stream ${++this.#lastKey}`,
+      onOpen: (connection) => this.#streams.set(connection.path.key, connection),
+      onFrame: (connection, frame) => this.#streamFrame(connection, frame),
+      onClose: (connection, reason) => this.#streamClosed(connection, reason),
+      onRefused: (reason) => count('turn-stream-refused', reason),
+    });
+    this.#doors.push(door);
+    return door.listen();
+  }
+
+  #streamFrame(connection: StreamConnection, { kind, bytes }: TurnFrame): void {
+    if (kind === 'stun' && !isSendIndication(bytes)) {
+      return this.#feed({ type: 'message', path: connection.path, bytes });
+    }
+    if (connection.allocation === undefined) this.#options.count('turn-stray', 'no-allocation');
+    else this.#engine.fromStream(connection.allocation, bytes);
+  }
+
+  #streamClosed(connection: StreamConnection, reason: string): void {
+    this.#options.count('turn-stream-closed', reason);
+    this.#streams.delete(connection.path.key);
+    if (connection.allocation !== undefined) this.#streamOf.delete(connection.allocation);
+    this.#feed({ type: 'path-closed', path: connection.path });
+  }
+
+  #tick(): void {
+    const now = this.#options.now();
+    for (const door of this.#doors) door.sweep(now);
+    this.#feed({ type: 'tick' });
+  }
+
+  #feed(input: TurnInput): void {
+    if (this.#closed) return;
+    for (const action of this.#machine.handle(input, this.#options.now())) this.#perform(action);
+  }
+
+  #perform(action: TurnAction): void {
+    switch (action.type) {
+      case 'reply':
+        return this.#reply(action.path, action.bytes);
+      case 'open-relay':
+        void this.#openRelay(action);
+        return;
+      case 'close-relay':
+        return this.#closeRelay(action);
+      case 'permit':
+        return this.#engine.permit(action.allocation, action.address, action.ports);
+      case 'forbid':
+        return this.#engine.forbid(action.allocation, action.address);
+      case 'bind-channel':
+        return this.#engine.bindChannel(action.allocation, action.channel, action.peer);
+      case 'unbind-channel':
+        return this.#engine.unbindChannel(action.allocation, action.channel);
+      case 'move-client':
+        return this.#moveClient(action.allocation, action.path);
+      case 'event':
+        return this.#event(action.event);
+      case 'count':
+        this.#options.count(`turn-${action.event}`, action.reason);
+    }
+  }
+
+  #reply(path: ClientPath, bytes: Buffer): void {
+    if (isUdp(path)) this.#engine.sendControl(path.listener, path.remote, bytes);
+    else this.#streams.get(path.key)?.sendControl(bytes);
+  }
+
+  async #openRelay({ allocation, path, relays }: Extract<TurnAction, { type: 'open-relay' }>): Promise<void> {
+    try {
+      await this.#engine.open({ allocation, relays, client: this.#clientEnd(path) });
+    } catch (error) {
+      if (!(error instanceof RelayEngineError)) throw error;
+      this.#options.log.warn({ code: error.code, reason: error.message }, 'relay cannot be opened');
+      const code = error.code === 'address-in-use' ? 'address-in-use' : 'bind-failed';
+      return this.#feed({ type: 'relay-failed', allocation, code });
+    }
+    this.#attach(allocation, path);
+    this.#feed({ type: 'relay-opened', allocation });
+  }
+
+  #closeRelay({ allocation, family }: Extract<TurnAction, { type: 'close-relay' }>): void {
+    this.#engine.closeRelay(allocation, family);
+    if (family !== undefined) return;
+    this.#streamOf.get(allocation)?.setAllocation(undefined);
+    this.#streamOf.delete(allocation);
+  }
+
+  #moveClient(allocation: AllocationId, path: ClientPath): void {
+    this.#streamOf.get(allocation)?.setAllocation(undefined);
+    this.#streamOf.delete(allocation);
+    this.#engine.setClient(allocation, this.#clientEnd(path));
+    this.#attach(allocation, path);
+  }
+
+  #attach(allocation: AllocationId, path: ClientPath): void {
+    const connection = this.#streams.get(path.key);
+    if (connection === undefined) return;
+    connection.setAllocation(allocation);
+    this.#streamOf.set(allocation, connection);
+  }
+
+  #clientEnd(path: ClientPath): ClientEnd {
+    if (isUdp(path)) return { kind: 'udp', listener: path.listener, remote: path.remote };
+    const connection = this.#streams.get(path.key);
+    return { kind: 'stream', send: (bytes) => connection?.sendData(bytes) ?? false };
+  }
+
+  #event(event: TurnEvent): void {
+    const { log, count } = this.#options;
+    count('turn-event', event.kind === 'usage' ? `usage-${event.level}` : event.kind);
+    if (event.kind !== 'usage') return log.info(event, `relay ${event.kind}`);
+    this.#usage = event.level;
+    if (event.level === 'normal') log.info(event, 'TURN allocations are back below the warning mark');
+    else if (event.level === 'high') log.warn(event, 'TURN allocations reached 80 % of the limit');
+    else log.error(event, 'TURN allocations reached the limit: new clients are sent elsewhere or refused');
+  }
+
+  #socketFailed(where: 'listener' | 'relay', code: string): void {
+    this.#options.count('turn-socket-error', where);
+    this.#options.log.debug({ where, code }, 'TURN socket error');
+  }
+}
+
+function isUdp(path: ClientPath): path is UdpPath {
+  return path.transport === 'udp';
+}
+
+function udpKey(listener: number, { address, port }: TransportAddress): string {
+  return `udp ${listener} ${address} ${port}`;
+}
