@@ -16,6 +16,11 @@ export {
   type Listing,
   printRule,
 } from './allow-list/allow-list.ts';
+export type { CsvFault } from './allow-list/csv-table.ts';
+export { readOwnRule, RuleError } from './allow-list/own-rule.ts';
+export { nodesOfRules, ruleHosts } from './allow-list/rule-hosts.ts';
+export { deploymentsInCsv, readRulesCsv } from './allow-list/rules-csv.ts';
+export { readTestsCsv, runTests, type TestOutcome } from './allow-list/tests-csv.ts';
 export { builtInRules, type ServicePorts } from './allow-list/built-in-rules.ts';
 export { type AllowRule, faultOf, type NodeKind, ruleMethods } from './allow-list/rule.ts';
 export {

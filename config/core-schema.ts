@@ -1,6 +1,7 @@
 // Core's configuration file: the process inside. It dials the edge, decides every request and speaks to call control.
 // Every key has its prose, default, unit and range here and nowhere else.
 import { z } from 'zod';
+import { allowListSection } from './allow-list-section.ts';
 import { coreLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, stateDirectory, zoneFiles } from './sections.ts';
@@ -233,6 +234,7 @@ export const coreSchema = z
         'How clients reach the edges, where that differs from the zone file. Core tells clients what stands here, never what an edge says.',
       ),
     access,
+    'http-allow-list': allowListSection,
     links: coreLinks,
     credentials,
     'rate-control': rateControl,

@@ -9,13 +9,20 @@ import {
   printDiagnostic,
   printReference,
 } from '../../config/index.ts';
+import { AllowListError, ownRules } from '../../core/assembly/allow-list.ts';
 import type { Terminal } from './main.ts';
 
 function checkFile(file: string, terminal: Terminal): number {
   try {
-    terminal.print(`${file}: a valid ${loadConfig(file).kind} configuration`);
+    const loaded = loadConfig(file);
+    if (loaded.kind === 'core') ownRules(loaded.config);
+    terminal.print(`${file}: a valid ${loaded.kind} configuration`);
     return 0;
   } catch (error) {
+    if (error instanceof AllowListError) {
+      terminal.complain(error.message);
+      return error.message.split('\n').length;
+    }
     if (!(error instanceof ConfigError)) throw error;
     for (const entry of error.diagnostics) terminal.complain(printDiagnostic(entry));
     return error.diagnostics.length;

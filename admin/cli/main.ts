@@ -2,6 +2,7 @@
 // 1 refused or failed with its reason printed, 2 wrong usage.
 import { Command, CommanderError } from 'commander';
 import { ConfigError, printDiagnostic } from '../../config/index.ts';
+import { addAllowListCommands } from './allow-list.ts';
 import { addCheckCommands } from './check.ts';
 import { addPairCommands } from './pair.ts';
 import { addProcessCommands } from './processes.ts';
@@ -28,6 +29,7 @@ function build(terminal: Terminal): Command {
   addCheckCommands(program, terminal);
   addPairCommands(program, terminal);
   addStatusCommand(program, terminal);
+  addAllowListCommands(program, terminal);
   return program;
 }
 

@@ -41,13 +41,17 @@ export interface AllowList {
 export function compileAllowList(rules: readonly AllowRule[], nodes: readonly ListedNode[]): AllowList {
   const hosts = new Map<string, ListedNode>();
   const services = new Map<string, PathTree<AllowRule>>();
+  const byHost = Map.groupBy(rules, (rule) => ('kind' in rule.host ? '' : rule.host.name));
+  const ofKinds = byHost.get('') ?? [];
   for (const node of nodes) {
     for (const alias of node.aliases) {
       const key = hostKey(node.deployment, alias);
       // The first node keeps an alias that two claim: which one is meant must not depend on the order of answers.
       if (!hosts.has(key)) hosts.set(key, node);
     }
-    for (const rule of rules)
+    // Own rules come first: what an operator wrote is named before what is built in.
+    const own = node.aliases.flatMap((alias) => byHost.get(alias) ?? []);
+    for (const rule of [...own, ...ofKinds])
       if (reaches(rule, node)) treeOf(services, node, rule).add(rule.path, rule.match, rule);
   }
   return { decide: (request) => decide(hosts, services, request), ruleCount: rules.length };
@@ -91,10 +95,11 @@ function unlisted(
   return { outcome: 'unlisted', reason, nearest, text };
 }
 
+/** For a rule of a kind, or one whose host is an alias of `node`. */
 function reaches(rule: AllowRule, node: ListedNode): boolean {
   if (rule.deployment !== undefined && rule.deployment !== node.deployment) return false;
-  if ('kind' in rule.host) return rule.host.cluster === node.cluster && node.kinds.includes(rule.host.kind);
-  return node.aliases.includes(rule.host.name);
+  if ('name' in rule.host) return true;
+  return rule.host.cluster === node.cluster && node.kinds.includes(rule.host.kind);
 }
 
 function permits(rule: AllowRule, method: string): boolean {

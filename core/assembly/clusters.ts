@@ -1,6 +1,7 @@
 // From core's configuration to what it knows of call control before discovery.
 import { CORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
+import { ownRules, webNodes } from './allow-list.ts';
 import type { ClusterOptions } from '../unified-cm/index.ts';
 
 type ClusterConfig = CoreConfig['unifiedCm'][number];
@@ -18,7 +19,8 @@ function sipPorts({ sip }: ClusterConfig): ClusterOptions['sip'] {
 
 /** The clusters; each is named by its publisher. */
 export function clusterOptions(config: CoreConfig): readonly ClusterOptions[] {
-  return config.unifiedCm.map((cluster) => ({
+  const rules = ownRules(config);
+  return config.unifiedCm.map((cluster, index) => ({
     name: cluster.publisher,
     deployment: cluster.deployment,
     publisher: cluster.publisher,
@@ -32,11 +34,14 @@ export function clusterOptions(config: CoreConfig): readonly ClusterOptions[] {
     },
     sip: sipPorts(cluster),
     tftp: cluster.tftp ?? [],
-    staticNodes: cluster.staticNodes.map(({ name, kind, address }) => ({
-      name,
-      kind,
-      ...(address === undefined ? {} : { address }),
-    })),
+    staticNodes: [
+      ...cluster.staticNodes.map(({ name, kind, address }) => ({
+        name,
+        kind,
+        ...(address === undefined ? {} : { address }),
+      })),
+      ...webNodes(config, rules, index),
+    ],
     refreshMs: cluster.refreshInterval,
     retryMs: cluster.retryInterval,
     maxTries: CORE_LIMITS.maxTriesPerQuestion,

@@ -6,6 +6,7 @@ import { type HeadLimits, USUAL_METHODS } from '../../http/index.ts';
 import { systemClock } from '../../zones/index.ts';
 import { edgeAddressOf } from '../https/index.ts';
 import type { CoreHttpsLimits, CoreHttpsOptions, EdgeAddress } from '../https/index.ts';
+import { ownRules } from './allow-list.ts';
 import { clusterOptions } from './clusters.ts';
 import type { Resolve } from './resolver.ts';
 import type { CoreState } from './state.ts';
@@ -87,7 +88,7 @@ export function coreHttpsOptions(
     sip: { address: sip.address, tlsPort: sip.tlsPort },
     domains: new Map(config.domains.map(({ name, deployment }) => [name, deployment])),
     clusters: clusterOptions(config),
-    rules: [],
+    rules: ownRules(config),
     redirectHosts: edges.map(({ address }) => address),
     access: {
       authenticationPath: access.authentication,
