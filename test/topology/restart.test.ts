@@ -69,16 +69,20 @@ describe.skipIf(!able)('SIGKILL', () => {
     await phone.stop();
   });
 
-  test('a call that loses core can be hung up from inside once it is back', async () => {
-    const phone = await outsidePhone(stage, 'client', { user: '1025', speaks: { hz: 440 } });
-    await establish(phone, inside);
-    await talk(0.5);
-    await stage.core.kill();
-    await stage.core.start();
-    await linksUp(stage.edge, stage.core, SERVE_AGAIN_MS);
-    await hangUp(inside, phone);
-    await phone.stop();
-  });
+  test.each(['outside', 'inside'])(
+    'a call that loses core can be hung up from %s once it is back',
+    async (who) => {
+      const user = who === 'outside' ? '1025' : '1026';
+      const phone = await outsidePhone(stage, 'client', { user, speaks: { hz: 440 } });
+      await establish(phone, inside);
+      await talk(0.5);
+      await stage.core.kill();
+      await stage.core.start();
+      await linksUp(stage.edge, stage.core, SERVE_AGAIN_MS);
+      await (who === 'outside' ? hangUp(phone, inside) : hangUp(inside, phone));
+      await phone.stop();
+    },
+  );
 
   test('call control itself dies and returns: the next phone registers and calls', async () => {
     await stage.kamailio.stop('SIGKILL');
