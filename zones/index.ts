@@ -12,6 +12,7 @@ export * from './link-options.ts';
 export * from './peer.ts';
 export * from './traversal-client.ts';
 export * from './traversal-server.ts';
+export * from './xmpp-link/index.ts';
 export * from './zone-file.ts';
 export * from './pair/pair.ts';
 export * from './pair/renew.ts';

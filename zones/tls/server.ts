@@ -137,8 +137,10 @@ export class TlsLinkServer {
       this.#live.delete(core);
       this.#options.onGone(core, endWords(socket));
     });
-    socket.write(printVerdict(undefined));
-    this.#options.onLink(socket, core);
+    // Only once it has left: HTTP/2 takes over a socket without writes under way, or Node aborts.
+    socket.write(printVerdict(undefined), (error) => {
+      if (!error && this.#live.get(core) === socket) this.#options.onLink(socket, core);
+    });
   }
 }
 

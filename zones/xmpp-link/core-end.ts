@@ -1,0 +1,43 @@
+// Core's end of the XMPP link: the HTTP/2 server, although it dialled. Hands over each stream that edge opens.
+import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Duplex } from 'node:stream';
+import type { TLSSocket } from 'node:tls';
+import { LinkError } from '../link-error.ts';
+import { type LifeOptions, watchSession } from './life.ts';
+import { WINDOWS } from './windows.ts';
+
+export interface CoreEndOptions extends LifeOptions {
+  readonly maxSessions: number;
+  /** A session of a client begins. The receiver owns the stream, whose errors are listened to. */
+  readonly onSession: (stream: Duplex) => void;
+}
+
+/** Clients that go away together take their streams along; this is no attack between pinned peers. */
+const RESETS = 100_000;
+
+/** Serves an authenticated 7400 connection until it ends. */
+export function serveCoreEnd(socket: TLSSocket, options: CoreEndOptions): void {
+  socket.on('error', () => undefined); // told again by 'close'
+  const session: ServerHttp2Session = performServerHandshake(socket, {
+    maxSessionMemory: WINDOWS.maxSessionMegabytes,
+    streamResetBurst: RESETS,
+    streamResetRate: RESETS,
+    settings: {
+      maxConcurrentStreams: options.maxSessions,
+      initialWindowSize: WINDOWS.streamBytes,
+      maxFrameSize: WINDOWS.frameBytes,
+    },
+  });
+  session.on('error', () => undefined);
+  session.setLocalWindowSize(WINDOWS.linkBytes);
+  session.once('close', () => socket.destroy());
+  session.on('stream', (stream: ServerHttp2Stream) => {
+    stream.on('error', () => undefined); // told again by 'close'
+    stream.respond({ ':status': 200 });
+    options.onSession(stream);
+  });
+  watchSession(session, options, (words) => {
+    session.destroy();
+    socket.destroy(new LinkError('closed', words));
+  });
+}
