@@ -124,6 +124,20 @@ describe('offer and answer', () => {
     expect(log.at(-1)).toBe('UPDATE: on');
   });
 
+  test('a 200 without a description keeps what an unreliable 183 agreed, and ends the exchange', async () => {
+    const { anchor, media, log, note } = start();
+    const exchange = invite();
+    media.fromRequest(request('INVITE', 'o'), exchange, note('INVITE'));
+    await anchor.let('o2');
+    media.fromResponse(response(183, 'INVITE', 'a'), exchange, note('183'));
+    await anchor.let('a2');
+    media.fromResponse(response(200, 'INVITE'), exchange, note('200'));
+    expect(anchor.events).toEqual(['offer client o', 'answer inside a']);
+    media.fromRequest(request('UPDATE', 'u'), CallMedia.exchange('UPDATE', 'inside'), note('UPDATE'));
+    await anchor.let('u2');
+    expect(log).toEqual(['INVITE: on', '183: on', '200: on', 'UPDATE: on']);
+  });
+
   test('a late offer is answered by ACK; a PRACK may carry a new one', async () => {
     const { anchor, media, log, note } = start();
     const exchange = invite();

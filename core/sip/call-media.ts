@@ -176,10 +176,14 @@ export class CallMedia {
     });
   }
 
-  /** A response without a description: a final success leaves no offer open. */
+  /**
+   * A response without a description: a final success leaves no offer open. One that was answered before, even in an
+   * unreliable 1xx (RFC 3261 §13.2.1 wants it said again), has its answer; another is taken back.
+   */
   #bare(response: SipResponse, exchange: Exchange, done: MediaNext): void {
-    const isUnanswered = response.isSuccess && exchange.hasOffer && this.#pending?.exchange === exchange;
-    if (isUnanswered) this.#rollback();
+    const isOpen = response.isSuccess && exchange.hasOffer && this.#pending?.exchange === exchange;
+    if (isOpen && exchange.last === undefined) this.#rollback();
+    else if (isOpen) this.#pending = undefined;
     done(undefined);
   }
 
