@@ -1,33 +1,31 @@
-// Memory of one edge and one core that hold idle registrations, each over a TLS connection of its own: resident memory of
-// both processes before, at the highest, and once they have been left alone. Arguments: registrations (10000), seconds to
-// settle (30). Target: below 400 MB each.
+// Memory of one edge and one core that hold idle registrations, each over a TLS connection of its own, beside a Kamailio
+// pair that holds as many. Arguments: registrations (10000), seconds to settle (30), sides (both, ours, peer).
+// Target: below 400 MB resident in each of our processes.
 import { existsSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
-import { memoryMiB } from './sip-measure.ts';
-import { Phone } from './sip-phone.ts';
 import { registerAll } from './sip-load.ts';
-import {
-  CORE,
-  DOMAIN,
-  NEEDED,
-  nodeFlags,
-  openStage,
-  startInside,
-  startViaduct,
-  type Stage,
-  type Viaduct,
-} from './sip-stage.ts';
+import { memoryMiB, proportionalMB, residentMB } from './sip-measure.ts';
+import type { Phone } from './sip-phone.ts';
+import { openOurs, openPeer, type Proxies } from './sip-sides.ts';
+import { NEEDED, openStage, startInside, type Stage } from './sip-stage.ts';
 
 const TARGET_MB = 400;
 /** Handshakes at once; below what the door allows. */
 const AT_ONCE = 64;
 const BEFORE_MS = 3000;
 
+type Role = 'edge' | 'core';
+const ROLES: readonly Role[] = ['edge', 'core'];
+
+/** MB of one process, or of one server's processes. */
 interface Row {
   readonly before: number;
   readonly registered: number;
   readonly settled: number;
+  /** The most a single process was; several share memory, and then it says little. */
   readonly peak: number;
+  /** What is shared within the server counted once. */
+  readonly proportional: number;
 }
 
 export async function run(args: readonly string[]): Promise<void> {
@@ -36,43 +34,64 @@ export async function run(args: readonly string[]): Promise<void> {
     console.log(`memory: skipped, missing programs; install ${missing.map(([, name]) => name).join(' ')}`);
     return;
   }
-  const [registrations = 10_000, settleSeconds = 30] = args.map(Number);
-  const stage = await openStage('memory');
-  try {
-    await startInside(stage);
-    const viaduct = await startViaduct(stage, {
-      maxConnections: registrations + 100,
-      nodeFlags: nodeFlags(),
-    });
-    await pause(BEFORE_MS);
-    const before = memoryOf(viaduct);
-    const phones = await registerMany(stage, registrations);
-    const registered = memoryOf(viaduct);
-    await pause(settleSeconds * 1000);
-    await checkHeld(stage, registrations);
-    report(registrations, settleSeconds, { before, registered, settled: memoryOf(viaduct) });
-    for (const phone of phones) phone.close();
-  } finally {
-    await stage.close();
+  const [registrations = 10_000, settleSeconds = 30] = args.slice(0, 2).map(Number);
+  const which = args[2] ?? 'both';
+  const rows = new Map<string, Row>();
+  for (const [name, open] of [
+    ['ours', (stage: Stage) => openOurs(stage, registrations + 100)],
+    ['peer', (stage: Stage) => openPeer(stage, 2048)],
+  ] as const) {
+    if (which !== 'both' && which !== name) continue;
+    const stage = await openStage('memory');
+    try {
+      await startInside(stage);
+      const proxies = await open(stage);
+      const measured = await measure(stage, proxies, registrations, settleSeconds * 1000);
+      for (const role of ROLES) rows.set(`${proxies.name} ${role}`, measured[role]);
+    } finally {
+      await stage.close();
+    }
   }
+  report(registrations, settleSeconds, rows);
 }
 
-type Both = Readonly<Record<keyof Viaduct, { readonly now: number; readonly peak: number }>>;
-
-function memoryOf({ edge, core }: Viaduct): Both {
-  return { edge: memoryMiB(edge.pid), core: memoryMiB(core.pid) };
+async function measure(
+  stage: Stage,
+  proxies: Proxies,
+  count: number,
+  settleMs: number,
+): Promise<Record<Role, Row>> {
+  await pause(BEFORE_MS);
+  const before = resident(proxies);
+  const phones = await registerMany(proxies, count);
+  const registered = resident(proxies);
+  await pause(settleMs);
+  if (proxies.name === 'viaduct') await checkHeld(stage, count);
+  const settled = resident(proxies);
+  const pids = proxies.pids();
+  const rowOf = (role: Role): Row => ({
+    before: before[role],
+    registered: registered[role],
+    settled: settled[role],
+    peak: Math.round(Math.max(...pids[role].map((pid) => memoryMiB(pid).peak)) * 1.048576),
+    proportional: Math.round(proportionalMB(pids[role])),
+  });
+  const rows = { edge: rowOf('edge'), core: rowOf('core') };
+  for (const phone of phones) phone.close();
+  return rows;
 }
 
-async function registerMany({ at }: Stage, count: number): Promise<Phone[]> {
+function resident(proxies: Proxies): Record<Role, number> {
+  const pids = proxies.pids();
+  return { edge: Math.round(residentMB(pids.edge)), core: Math.round(residentMB(pids.core)) };
+}
+
+async function registerMany(proxies: Proxies, count: number): Promise<Phone[]> {
   const phones: Phone[] = [];
-  const route = `<sip:${CORE}:5061;transport=tls;zone-id=1;directed;lr>`;
-  const same = { host: at.edge, port: 5061, domain: DOMAIN, target: at.registrar, route };
   while (phones.length < count) {
     const size = Math.min(AT_ONCE, count - phones.length);
     const numbers = Array.from({ length: size }, (_, index) => phones.length + index);
-    const more = await Promise.all(
-      numbers.map((index) => Phone.open({ ...same, from: at.client(index), user: `m${index}` })),
-    );
+    const more = await Promise.all(numbers.map((index) => proxies.phone(index)));
     await registerAll(more);
     phones.push(...more);
   }
@@ -94,34 +113,15 @@ async function statusOf(host: string, key: string): Promise<unknown> {
   return status.sip[key];
 }
 
-function report(
-  count: number,
-  settleSeconds: number,
-  seen: Record<'before' | 'registered' | 'settled', Both>,
-) {
-  const rowOf = (role: keyof Viaduct): Row => ({
-    before: seen.before[role].now,
-    registered: seen.registered[role].now,
-    settled: seen.settled[role].now,
-    peak: seen.settled[role].peak,
-  });
-  const rows = { edge: rowOf('edge'), core: rowOf('core') };
+function report(count: number, settleSeconds: number, rows: ReadonlyMap<string, Row>): void {
   console.log(
-    `${count} idle registrations, one TLS connection each; settled: ${settleSeconds} s later. MB resident.`,
+    `${count} idle registrations, one TLS connection each; settled: ${settleSeconds} s later. MB resident;` +
+      ' proportional: MB with what the processes of one server share counted once.',
   );
-  console.table(Object.fromEntries(Object.entries(rows).map(([role, row]) => [role, inMegabytes(row)])));
+  console.table(Object.fromEntries(rows));
+  const settled = Object.fromEntries([...rows].map(([name, row]) => [name, row.settled]));
+  const proportional = Object.fromEntries([...rows].map(([name, row]) => [name, row.proportional]));
   console.log(
-    JSON.stringify({
-      bench: 'memory',
-      registrations: count,
-      targetMB: TARGET_MB,
-      edge: inMegabytes(rows.edge),
-      core: inMegabytes(rows.core),
-    }),
+    JSON.stringify({ bench: 'memory', registrations: count, targetMB: TARGET_MB, settled, proportional }),
   );
-}
-
-/** Targets are in megabytes, the kernel counts in KiB. */
-function inMegabytes(row: Row): Record<string, number> {
-  return Object.fromEntries(Object.entries(row).map(([key, mib]) => [key, Math.round(mib * 1.048576)]));
 }

@@ -14,6 +14,7 @@ interface Script {
   readonly listen: readonly string[];
   readonly settings: readonly string[];
   readonly route: string;
+  readonly sharedMiB: number;
 }
 
 /** The registrar: takes every REGISTER, sends calls for a user of `answering` (user to host:port) there. */
@@ -27,6 +28,7 @@ export function startRegistrar(
     .join('\n  ');
   return start(keeper, folder, {
     name: 'registrar',
+    sharedMiB: 256,
     modules: ['usrloc', 'registrar', 'pv'],
     listen: [`tcp:${options.address}:5060`],
     settings: [
@@ -53,6 +55,8 @@ export interface PeerPairOptions {
   readonly edgeIdentity: Identity;
   readonly coreIdentity: Identity;
   readonly authority: string;
+  /** The pool that its processes share. */
+  readonly sharedMiB: number;
 }
 
 interface Identity {
@@ -69,6 +73,7 @@ export async function startPeerPair(
   const { edge, core, registrar } = options;
   const proxy = (name: string, identity: Identity, listen: readonly string[], next: string): Script => ({
     name,
+    sharedMiB: options.sharedMiB,
     modules: ['path', 'pv', 'tls'],
     listen,
     settings: [
@@ -114,7 +119,9 @@ async function start(keeper: ProcessKeeper, folder: string, script: Script): Pro
   const file = path.join(own, 'kamailio.cfg');
   writeFileSync(file, configuration(script));
   const words = ['/usr/sbin/kamailio', '-f', file, '-DD', '-E', '-Y', own, '-P', path.join(own, 'pid')];
-  const kamailio = keeper.start([...words, '-m', '512', '-M', '16'], { name: script.name });
+  const kamailio = keeper.start([...words, '-m', String(script.sharedMiB), '-M', '16'], {
+    name: script.name,
+  });
   for (const [host = '', port] of script.listen.map((one) => one.split(':').slice(1))) {
     await until(`${script.name} listens`, () => reachable(host, Number(port)), {
       detail: () => kamailio.tail(),

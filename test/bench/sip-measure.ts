@@ -34,6 +34,22 @@ export function memoryMiB(pid: number): { readonly now: number; readonly peak: n
   return { now: read('VmRSS'), peak: read('VmHWM') };
 }
 
+/**
+ * Memory in MB that is there because of these processes: what they share among themselves counted once, what they share
+ * with others (the program's own text) by their part.
+ */
+export function proportionalMB(pids: readonly number[]): number {
+  const kib = pids.map((pid) =>
+    Number(/^Pss:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/smaps_rollup`, 'utf8'))?.[1] ?? 0),
+  );
+  return (kib.reduce((sum, one) => sum + one, 0) * 1024) / 1e6;
+}
+
+/** Resident memory of these processes in MB, what is shared counted each time. */
+export function residentMB(pids: readonly number[]): number {
+  return pids.reduce((sum, pid) => sum + memoryMiB(pid).now, 0) * 1.048576;
+}
+
 export function median(values: readonly number[]): number {
   return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
 }

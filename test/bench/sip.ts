@@ -4,22 +4,11 @@
 // Arguments: rounds (3), seconds per measurement (3), phones (50), sides (both, ours, peer). Counted per core of CPU that
 // the two proxies used. Targets: REGISTER and calls ≥ 0.4.
 import { existsSync } from 'node:fs';
-import path from 'node:path';
-import { startPeerPair } from './sip-kamailio.ts';
 import { load, registerAll, type Work } from './sip-load.ts';
-import { cpuSeconds, median, memoryMiB, spread, withChildren } from './sip-measure.ts';
-import { Phone } from './sip-phone.ts';
-import {
-  CORE,
-  DOMAIN,
-  EDGE,
-  NEEDED,
-  nodeFlags,
-  openStage,
-  startInside,
-  startViaduct,
-  type Stage,
-} from './sip-stage.ts';
+import { cpuSeconds, median, memoryMiB, spread } from './sip-measure.ts';
+import type { Phone } from './sip-phone.ts';
+import { openOurs, openPeer, type Proxies } from './sip-sides.ts';
+import { NEEDED, openStage, startInside } from './sip-stage.ts';
 
 const WORKS: readonly Work[] = ['register', 'call', 'call with media'];
 /** Time for the JIT compiler to see the path before anything is measured. */
@@ -51,8 +40,8 @@ export async function run(args: readonly string[]): Promise<void> {
   try {
     await startInside(stage);
     const sides: Side[] = [];
-    if (which !== 'peer') sides.push(await openOurs(stage, phones));
-    if (which !== 'ours') sides.push(await openPeer(stage, phones));
+    if (which !== 'peer') sides.push(await openSide(await openOurs(stage, 20_000), phones));
+    if (which !== 'ours') sides.push(await openSide(await openPeer(stage, 512), phones));
     await measure(sides, rounds, seconds * 1000);
     report(sides, phones);
     for (const phone of sides.flatMap((side) => side.phones)) phone.close();
@@ -61,58 +50,10 @@ export async function run(args: readonly string[]): Promise<void> {
   }
 }
 
-async function openOurs(stage: Stage, phones: number): Promise<Side> {
-  const { edge, core } = await startViaduct(stage, { maxConnections: 20_000, nodeFlags: nodeFlags() });
-  const route = `<sip:${CORE}:5061;transport=tls;zone-id=1;directed;lr>`;
-  return {
-    name: 'viaduct',
-    pids: () => [edge.pid, core.pid],
-    phones: await openPhones(stage, phones, { host: stage.at.edge, prefix: 'v', route }),
-    samples: new Map(),
-  };
-}
-
-async function openPeer(stage: Stage, phones: number): Promise<Side> {
-  const { folder, keeper, at } = stage;
-  const identity = (name: string) => ({
-    chain: path.join(folder, `${name}.pem`),
-    key: path.join(folder, `${name}.key`),
-  });
-  const pair = await startPeerPair(keeper, folder, {
-    edge: at.peerEdge,
-    core: at.peerCore,
-    registrar: `${at.registrar}:5060`,
-    edgeIdentity: identity(EDGE),
-    coreIdentity: identity(CORE),
-    authority: path.join(folder, 'authority.pem'),
-  });
-  return {
-    name: 'kamailio',
-    pids: () => pair.flatMap(({ pid }) => withChildren(pid)),
-    phones: await openPhones(stage, phones, { host: at.peerEdge, prefix: 'k', route: undefined }),
-    samples: new Map(),
-  };
-}
-
-function openPhones(
-  { at }: Stage,
-  count: number,
-  { host, prefix, route }: { host: string; prefix: string; route: string | undefined },
-): Promise<Phone[]> {
-  const numbers = Array.from({ length: count }, (_, index) => index);
-  return Promise.all(
-    numbers.map((index) =>
-      Phone.open({
-        host,
-        port: 5061,
-        from: at.client(index),
-        user: `${prefix}${index}`,
-        domain: DOMAIN,
-        target: at.registrar,
-        route,
-      }),
-    ),
-  );
+async function openSide(proxies: Proxies, count: number): Promise<Side> {
+  const phones = await Promise.all(Array.from({ length: count }, (_, index) => proxies.phone(index)));
+  const pids = (): number[] => Object.values(proxies.pids()).flat();
+  return { name: proxies.name, pids, phones, samples: new Map() };
 }
 
 async function measure(sides: readonly Side[], rounds: number, durationMs: number): Promise<void> {
