@@ -4,6 +4,7 @@ import { z } from 'zod';
 import { edgeLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, zoneFiles } from './sections.ts';
+import { turnSection } from './turn-section.ts';
 import { count, duration, hostName, ipAddress, mediaPortRange, port, size } from './units.ts';
 
 const https = z
@@ -105,6 +106,7 @@ export const edgeSchema = z
     https,
     sip,
     media,
+    turn: turnSection,
     admin: adminSection,
     log: logSection,
   })

@@ -7,7 +7,15 @@ export type { Diagnostic } from './diagnostic.ts';
 export { Secret } from './secret.ts';
 export type { PortRange } from './units.ts';
 export { jsonSchema, SCHEMA_KINDS } from './json-schema.ts';
-export { CORE_LIMITS, HTTP_LIMITS, LINK_LIMITS, MEDIA_LIMITS, SIP_LIMITS, STORE_LIMITS } from './limits.ts';
+export {
+  CORE_LIMITS,
+  HTTP_LIMITS,
+  LINK_LIMITS,
+  MEDIA_LIMITS,
+  SIP_LIMITS,
+  STORE_LIMITS,
+  TURN_LIMITS,
+} from './limits.ts';
 export { linkOptions } from './link-options.ts';
 export { VERSION } from './version.ts';
 export { printReference } from './reference.ts';

@@ -107,6 +107,33 @@ export const MEDIA_LIMITS = {
   linkRebindMs: 10_000,
 } as const;
 
+/** What TURN may hold besides its settings. */
+export const TURN_LIMITS = {
+  nonceLifetimeMs: 600_000,
+  defaultLifetimeMs: 600_000,
+  permissionLifetimeMs: 300_000,
+  channelLifetimeMs: 600_000,
+  reservationMs: 30_000,
+  portQuarantineMs: 5_000,
+  maxBindTries: 8,
+  /** An ICE agent asks for one permission per address of its peer; a conference for one per member. */
+  maxPermissionsPerAllocation: 64,
+  maxChannelsPerAllocation: 64,
+  /** A challenge is at most this many times its request; with less, the smallest Binding request gets none. */
+  maxRefusalRatio: 5,
+  maxHandshakes: 512,
+  handshakeTimeoutMs: 10_000,
+  /** A stream must have its allocation by then. */
+  unprovenTimeoutMs: 30_000,
+  /** No request is longer. */
+  maxUnprovenFrameBytes: 2_048,
+  /** A Data indication with the longest datagram. */
+  maxFrameBytes: 65_556,
+  listenerBufferBytes: 4 * 1024 * 1024,
+  relayBufferBytes: 256 * 1024,
+  tickMs: 1_000,
+} as const;
+
 /** Core's own questions to call control, and what access control keeps. */
 export const CORE_LIMITS = {
   maxConnectionsPerService: 64,

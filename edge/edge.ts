@@ -3,12 +3,14 @@
 import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
 import type { EdgeConfig } from '../config/index.ts';
+import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
 import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
 import { httpsDoorOptions } from './assembly/https.ts';
 import { edgeLinkOptions } from './assembly/links.ts';
 import { edgeMediaOptions } from './assembly/media.ts';
 import { edgeSipOptions } from './assembly/sip.ts';
+import { turnServerOptions } from './assembly/turn.ts';
 import { createHttpsDoor } from './https/index.ts';
 import { EdgeMedia } from './media/index.ts';
 import { EdgeSip } from './sip/index.ts';
@@ -61,10 +63,13 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
     servers.push(createTraversalServer(edgeLinkOptions(config, zone, plugs, observers('link'))));
   }
   const https = createHttpsDoor(httpsDoorOptions(config, cores, observers('https')));
+  const turnOptions = turnServerOptions(config, observers('turn'));
+  const turn = turnOptions && new TurnServer(turnOptions);
   const closing = 'edge is closing';
   return [
     { open: () => media.listen(), close: () => media.close(closing) },
     ...servers.map((server) => ({ open: () => server.listen(), close: () => server.close(closing) })),
+    ...(turn ? [{ open: () => turn.listen(), close: () => turn.close(closing) }] : []),
     { open: () => sip.listen(), close: () => sip.close(closing) },
     { open: () => https.listen(), close: () => https.close(closing) },
     adminPart({
@@ -78,6 +83,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
         https: https.stats(),
         sip: sip.status(),
         media: media.status(),
+        turn: turn?.status() ?? 'off',
       }),
     }),
   ];
