@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import { onLastWords } from './last-words.ts';
 
 const PREFIX = 'vdt';
 
@@ -20,6 +21,18 @@ function removeNamespace(name: string): void {
   rmSync(path.join('/etc/netns', name), { recursive: true, force: true });
 }
 
+/** Ends what still runs in a namespace of ours whose test is gone: nobody else ever starts anything there. */
+function endInhabitants(name: string): void {
+  try {
+    const pids = execFileSync('ip', ['netns', 'pids', name], { encoding: 'utf8' })
+      .split('\n')
+      .filter(Boolean);
+    for (const pid of pids) process.kill(Number(pid), 'SIGKILL');
+  } catch {
+    // The namespace or the process is gone already.
+  }
+}
+
 /** Removes what runs left behind whose process is gone; the pid is part of each name. */
 function removeOrphans(): void {
   const names = ['/run/netns', '/etc/netns'].flatMap((folder) =>
@@ -27,7 +40,9 @@ function removeOrphans(): void {
   );
   for (const name of new Set(names)) {
     const owner = new RegExp(`^${PREFIX}(\\d+)-`).exec(name)?.[1];
-    if (owner !== undefined && !existsSync(`/proc/${owner}`)) removeNamespace(name);
+    if (owner === undefined || existsSync(`/proc/${owner}`)) continue;
+    endInhabitants(name);
+    removeNamespace(name);
   }
 }
 
@@ -105,14 +120,14 @@ export interface LinkEnd {
 /** All namespaces of one run. */
 export class Network {
   readonly #namespaces: Namespace[] = [];
-  readonly #onExit = (): void => this.#removeAll();
+  readonly #forget: () => void;
   readonly #label: string;
 
   /** `label` tells two networks of one process apart. */
   constructor(label: string) {
     this.#label = label;
     removeOrphans();
-    process.once('exit', this.#onExit);
+    this.#forget = onLastWords(() => this.#removeAll());
   }
 
   namespace(name: string): Namespace {
@@ -148,7 +163,7 @@ export class Network {
 
   remove(): void {
     this.#removeAll();
-    process.removeListener('exit', this.#onExit);
+    this.#forget();
   }
 
   #removeAll(): void {

@@ -4,6 +4,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createWriteStream } from 'node:fs';
 import path from 'node:path';
+import { onLastWords } from './last-words.ts';
 import { until } from './until.ts';
 
 const MAX_KEPT_CHARACTERS = 4_000_000;
@@ -121,14 +122,14 @@ export class StartedProcess {
 export class ProcessKeeper {
   readonly #folder: string;
   readonly #started: StartedProcess[] = [];
-  readonly #onExit = (): void => {
-    for (const one of this.#started) if (one.running) one.signalGroup('SIGKILL');
-  };
+  readonly #forget: () => void;
 
   /** `folder` receives one log file per process. */
   constructor(folder: string) {
     this.#folder = folder;
-    process.once('exit', this.#onExit);
+    this.#forget = onLastWords(() => {
+      for (const one of this.#started) if (one.running) one.signalGroup('SIGKILL');
+    });
   }
 
   start(command: readonly string[], options: StartOptions = {}): StartedProcess {
@@ -162,6 +163,6 @@ export class ProcessKeeper {
 
   async stopAll(): Promise<void> {
     await Promise.all(this.#started.map((one) => one.stop()));
-    process.removeListener('exit', this.#onExit);
+    this.#forget();
   }
 }
