@@ -1,0 +1,170 @@
+// The XMPP plane of an edge: door 5222, the clients behind it, the links to the cores.
+import { createServer, type Server, type Socket } from 'node:net';
+import type { SecureContext, TLSSocket } from 'node:tls';
+import type { Duplex } from 'node:stream';
+import { LinkError, openEdgeEnd, type PeerIdentity, type XmppLink } from '../../zones/index.ts';
+import { Admission } from '../sip/admission.ts';
+import { runClearPhase } from './clear-phase.ts';
+import { ClientSession } from './client-session.ts';
+import type { EdgeXmppOptions } from './edge-xmpp-options.ts';
+import { doorContext, secure } from './tls-door.ts';
+
+/** Idle clients behind a NAT that forgot them are found by TCP itself. */
+const KEEP_ALIVE_MS = 60_000;
+
+export interface EdgeXmppStatus {
+  readonly connections: number;
+  readonly signedIn: number;
+  readonly links: readonly { readonly core: string; readonly sessions: number }[];
+}
+
+export class EdgeXmpp {
+  readonly #options: EdgeXmppOptions;
+  readonly #server: Server;
+  readonly #context: SecureContext;
+  readonly #admission: Admission;
+  readonly #sockets = new Set<Socket>();
+  readonly #sessions = new Set<ClientSession>();
+  readonly #links = new Map<string, XmppLink>();
+  #signedIn = 0;
+
+  constructor(options: EdgeXmppOptions) {
+    this.#options = options;
+    this.#context = doorContext(options);
+    this.#admission = new Admission(options);
+    this.#server = createServer(
+      { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
+      (raw) => this.#accept(raw),
+    );
+  }
+
+  /** A core's authenticated 7400 connection; the newest of a core wins. */
+  onXmpp(socket: TLSSocket, peer: PeerIdentity): void {
+    const { link, clock, maxSessionsPerCore } = this.#options;
+    const fresh = openEdgeEnd(socket, {
+      ...link,
+      clock,
+      coreName: peer.name,
+      maxSessions: maxSessionsPerCore,
+      onEnd: () => {
+        if (this.#links.get(peer.name) === fresh) this.#links.delete(peer.name);
+      },
+    });
+    this.#links.set(peer.name, fresh);
+  }
+
+  /** Resolves with the bound port. */
+  listen(): Promise<number> {
+    const { host, port, count } = this.#options;
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject);
+      this.#server.listen({ host, port, backlog: 1024 }, () => {
+        this.#server.off('error', reject);
+        this.#server.on('error', () => count('door-error'));
+        const bound = this.#server.address();
+        resolve(typeof bound === 'object' && bound !== null ? bound.port : port);
+      });
+    });
+  }
+
+  /** Stops listening; clients are told why and their sessions end. */
+  async close(reason: string): Promise<void> {
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    const waiting = [...this.#sockets].map(
+      (socket) => new Promise((resolve) => socket.once('close', resolve)),
+    );
+    for (const session of this.#sessions) session.end('system-shutdown', reason);
+    this.#options.clock.after(this.#options.limits.closeTimeoutMs, () => this.#destroyAll());
+    if (this.#sessions.size === 0) this.#destroyAll();
+    await Promise.all([closed, ...waiting]);
+    for (const link of this.#links.values()) link.close(reason);
+  }
+
+  status(): EdgeXmppStatus {
+    return {
+      connections: this.#admission.connections,
+      signedIn: this.#signedIn,
+      links: [...this.#links.values()].map(({ coreName, sessions }) => ({ core: coreName, sessions })),
+    };
+  }
+
+  #destroyAll(): void {
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  #accept(raw: Socket): void {
+    const { count, limits, clock, name, newId } = this.#options;
+    const address = raw.remoteAddress;
+    raw.on('error', () => undefined); // told again by 'close'
+    if (address === undefined) return void raw.destroy();
+    const refusal = this.#admission.admit(address);
+    if (refusal !== undefined) {
+      count('connection-refused', refusal);
+      return void raw.destroy();
+    }
+    this.#sockets.add(raw);
+    const handshakeOver = once(() => this.#admission.handshakeOver());
+    const cancelDeadline = clock.after(limits.signInTimeoutMs, () => {
+      count('sign-in-timeout');
+      raw.destroy();
+    });
+    raw.once('close', () => {
+      cancelDeadline();
+      handshakeOver();
+      this.#sockets.delete(raw);
+      this.#admission.release(address);
+    });
+    const onTls = (): void => this.#startTls(raw, handshakeOver, cancelDeadline);
+    runClearPhase(raw, { limits: limits.clear, name, newId, count, onTls });
+  }
+
+  #startTls(raw: Socket, handshakeOver: () => void, cancelDeadline: () => void): void {
+    const { count } = this.#options;
+    const socket = secure(raw, this.#context);
+    let isSecured = false;
+    socket.on('error', () => {
+      if (!isSecured) count('handshake-failed', 'tls');
+      raw.destroy();
+    });
+    socket.once('close', () => raw.destroy());
+    socket.once('secure', () => {
+      isSecured = true;
+      handshakeOver();
+      this.#serve(socket, cancelDeadline);
+    });
+  }
+
+  #serve(socket: TLSSocket, cancelDeadline: () => void): void {
+    let isSignedIn = false;
+    const session = new ClientSession(socket, {
+      ...this.#options,
+      openLink: () => this.#openLink(),
+      onSignedIn: () => {
+        isSignedIn = true;
+        this.#signedIn += 1;
+        cancelDeadline();
+      },
+    });
+    this.#sessions.add(session);
+    socket.once('close', () => {
+      this.#sessions.delete(session);
+      if (isSignedIn) this.#signedIn -= 1;
+    });
+  }
+
+  /** The core with the fewest sessions. */
+  #openLink(): Duplex {
+    const [least] = [...this.#links.values()].toSorted((a, b) => a.sessions - b.sessions);
+    if (least === undefined) throw new LinkError('closed', 'no core is connected for messaging');
+    return least.open();
+  }
+}
+
+function once(run: () => void): () => void {
+  let isDone = false;
+  return () => {
+    if (isDone) return;
+    isDone = true;
+    run();
+  };
+}
