@@ -1,99 +1,102 @@
-// The process under test of the media benchmark: one engine, flows of one shape, counters and CPU time on request.
-// Started by media.ts with an IPC channel; the key is the benchmark's own and worth nothing.
-import { findSuite, openEngine, type FlowSpec, type MediaEngine, type SuiteName } from '../../media/index.ts';
+// The process under test of the media benchmark: one engine with the flows of one shape, and on request a JavaScript
+// thread that is blocked 50 ms at a time. Started by media-parties.ts with an IPC channel; the key is the
+// benchmark's own and worth nothing.
+import {
+  findSuite,
+  openEngine,
+  type FlowOutput,
+  type FlowSpec,
+  type MediaEngine,
+} from '../../media/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
 
-/** What a shape of the benchmark asks for. */
+/** What a call's packets go through; each shape is one direction. */
+export type Shape = 'client to link' | 'link to client' | 'link to link' | 'SRTP to RTP' | 'RTP to SRTP';
+export type BenchSuite = 'AES_CM_128_HMAC_SHA1_80' | 'AEAD_AES_128_GCM';
+
 export interface EngineOrder {
-  readonly shape: 'port to port' | 'port to link' | 'unprotect from link' | 'protect to link';
-  readonly suite?: SuiteName;
-  /** Where each flow's packets come from, and where all go. */
+  readonly engine: 'native' | 'portable';
+  readonly shape: Shape;
+  readonly suite: BenchSuite;
+  /** Where each flow's packets come from: the same address for all when they come by a link. */
   readonly sources: readonly TransportAddress[];
   readonly sink: TransportAddress;
 }
 
 export interface EngineReady {
+  readonly kind: MediaEngine['kind'];
   /** Where to send each flow's packets, and the channel to put before them (0: none). */
   readonly targets: readonly (TransportAddress & { readonly channel: number })[];
 }
 
-export interface EngineReport {
-  readonly packetsOut: number;
-  readonly cpuSeconds: number;
-}
+/** Message to the process: block the JavaScript thread, 50 ms of every 60, or stop doing so. */
+export type EngineTask = 'block' | 'unblock';
 
 export const BENCH_KEY_BYTE = 0x5a;
 const LOCAL = { address: '127.0.0.1', port: 0 };
+const BLOCK_MS = 50;
+const BREATH_MS = 10;
 
-async function build(
-  engine: MediaEngine,
-  order: EngineOrder,
-): Promise<{ ready: EngineReady; flows: number[] }> {
-  const trunk = await engine.openPort({ bind: LOCAL, use: 'trunk' });
-  const fromLink = order.shape === 'unprotect from link';
-  const link = engine.addLink(trunk.id, fromLink ? order.sources[0] : order.sink);
-  const crypto = cryptoOf(engine, order);
-  const flows: number[] = [];
+async function build(engine: MediaEngine, order: EngineOrder): Promise<EngineReady> {
+  const { shape, sources, sink } = order;
+  const fromLink = shape === 'link to client' || shape === 'link to link' || shape === 'SRTP to RTP';
+  const toLink = shape !== 'link to client' && shape !== 'SRTP to RTP';
+  const inbound = await engine.openPort({ bind: LOCAL, use: 'trunk' });
+  const outbound = await engine.openPort({ bind: LOCAL, use: 'trunk' });
+  const inLink = engine.addLink(inbound.id, sources[0]);
+  const outLink = engine.addLink(outbound.id, sink);
+  const crypto = keyOf(engine, order);
   const targets = [];
-  for (const [index, source] of order.sources.entries()) {
+  for (const [index, source] of sources.entries()) {
     const port = await engine.openPort({ bind: LOCAL, use: 'media' });
     const channel = 0x4000 + index;
     const input: FlowSpec['input'] = fromLink
-      ? { kind: 'channel', link, channel, tokened: false }
+      ? { kind: 'channel', link: inLink, channel, tokened: false }
       : { kind: 'port', port: port.id, accept: { kind: 'exact', source } };
-    const toPort = { kind: 'port', port: port.id, remote: order.sink } as const;
-    const output =
-      fromLink || order.shape === 'port to port' ? toPort : ({ kind: 'channel', link, channel } as const);
-    flows.push(
-      engine.addFlow({
-        input,
-        content: 'rtp',
-        unprotect: fromLink && crypto !== undefined ? [crypto] : [],
-        protect: fromLink ? undefined : crypto,
-        rtp: output,
-        rtcp: output,
-        idleAfterMs: 60_000,
-      }),
-    );
-    targets.push(fromLink ? { ...trunk.bound, channel } : { ...port.bound, channel: 0 });
+    const output: FlowOutput = toLink
+      ? { kind: 'channel', link: outLink, channel }
+      : { kind: 'port', port: port.id, remote: sink };
+    engine.addFlow({ input, ...crypto(), content: 'rtp', rtp: output, rtcp: output, idleAfterMs: 60_000 });
+    targets.push(fromLink ? { ...inbound.bound, channel } : { ...port.bound, channel: 0 });
   }
-  return { ready: { targets }, flows };
+  return { kind: engine.kind, targets };
 }
 
-function cryptoOf(engine: MediaEngine, { suite, shape }: EngineOrder): number | undefined {
-  if (suite === undefined) return undefined;
+/** A key of its own for each call, as in life. */
+function keyOf(
+  engine: MediaEngine,
+  { shape, suite }: EngineOrder,
+): () => Pick<FlowSpec, 'unprotect' | 'protect'> {
   const { keyBytes, saltBytes } = findSuite(suite)!;
-  const master = {
-    key: Buffer.alloc(keyBytes, BENCH_KEY_BYTE),
-    salt: Buffer.alloc(saltBytes, BENCH_KEY_BYTE),
-  };
-  const direction = shape === 'unprotect from link' ? 'unprotect' : 'protect';
-  return engine.addCrypto({ direction, suite, master });
+  const fill = (bytes: number): Buffer => Buffer.alloc(bytes, BENCH_KEY_BYTE);
+  const master = { key: fill(keyBytes), salt: fill(saltBytes) };
+  const add = (direction: 'protect' | 'unprotect'): number => engine.addCrypto({ direction, suite, master });
+  if (shape === 'SRTP to RTP') return () => ({ unprotect: [add('unprotect')] });
+  if (shape === 'RTP to SRTP') return () => ({ unprotect: [], protect: add('protect') });
+  return () => ({ unprotect: [] });
+}
+
+function blockFor(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
 }
 
 async function main(): Promise<void> {
   const order = JSON.parse(process.argv[2] ?? '') as EngineOrder;
   const limits = {
-    maxPorts: 1000,
-    maxFlows: 1000,
-    maxLinks: 1,
-    maxSourcesPerKey: 1000,
-    stunPerSecond: 1,
+    maxPorts: 2000,
+    maxFlows: 2000,
+    maxLinks: 2,
+    maxSourcesPerKey: 4,
+    stunPerSecond: 2,
     trunkBufferBytes: 4 << 20,
   };
-  const engine = openEngine(limits, 1000, () => {});
-  const { ready, flows } = await build(engine, order);
-  let since = process.cpuUsage();
-  let counted = 0;
-  process.on('message', () => {
-    const packetsOut = flows.reduce((sum, flow) => sum + engine.counters(flow).packetsOut, 0);
-    const { user, system } = process.cpuUsage(since);
-    since = process.cpuUsage();
-    process.send!({
-      packetsOut: packetsOut - counted,
-      cpuSeconds: (user + system) / 1e6,
-    } satisfies EngineReport);
-    counted = packetsOut;
+  const { engine } = openEngine(limits, 1000, () => {}, order.engine);
+  const ready = await build(engine, order);
+  let timer: NodeJS.Timeout | undefined;
+  process.on('message', (task: EngineTask) => {
+    clearInterval(timer);
+    if (task === 'block') timer = setInterval(() => blockFor(BLOCK_MS), BLOCK_MS + BREATH_MS);
   });
   process.on('disconnect', () => process.exit(0));
   process.send!(ready);
