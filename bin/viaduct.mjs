@@ -29,6 +29,7 @@ function relaunch() {
 }
 
 async function run() {
+  delete process.env.VIADUCT_RELAUNCHED; // it is about this process, not about those it starts
   module.enableCompileCache?.();
   const built = new URL('../dist/admin/cli/main.js', import.meta.url);
   const source = new URL('../admin/cli/main.ts', import.meta.url);
