@@ -1,7 +1,8 @@
 // Sessions: X-Auth cookies handed out and taken back in. Puts the cookie's own proof and revocation together; keeps
 // nothing of a session itself.
 import type { KeyObject } from 'node:crypto';
-import { checkCookie, mintCookie } from './cookie.ts';
+import { mintCookie } from './cookie.ts';
+import { ProvenCookies } from './proven-cookies.ts';
 import type { Revocations } from './revocation.ts';
 import { deny, type Deny } from './verdict.ts';
 
@@ -24,6 +25,7 @@ export interface Sessions {
 
 export function createSessions(options: SessionOptions): Sessions {
   const lifetimeS = Math.floor(options.lifetimeMs / 1000);
+  const cookies = new ProvenCookies(options.keys);
   return {
     mint(deployment, user) {
       const now = options.now();
@@ -31,7 +33,7 @@ export function createSessions(options: SessionOptions): Sessions {
       return { value, expiresAt: now + lifetimeS * 1000 };
     },
     async check(deployment, value) {
-      const result = checkCookie(options.keys, deployment, value, options.now());
+      const result = cookies.check(deployment, value, options.now());
       if (result.kind === 'expired') return deny(401, 'cookie-expired', 'the X-Auth cookie is past its end');
       if (result.kind === 'forged') {
         return deny(
