@@ -18,6 +18,7 @@ import {
   size,
   toggle,
 } from './units.ts';
+import { coreXmpp } from './xmpp-sections.ts';
 
 const name = (what: string) =>
   z
@@ -32,6 +33,7 @@ const domain = z.strictObject({
   deployment: name('a deployment name')
     .default('default')
     .describe('The deployment (partition) the domain belongs to.'),
+  messaging: toggle(true).describe('Whether its users may use messaging from outside.'),
 });
 
 const unifiedCm = z.strictObject({
@@ -99,6 +101,7 @@ const edge = z.strictObject({
     ),
   'https-port': port(8443).describe('Where clients reach its HTTPS door.'),
   'sip-port': port(5061).describe('Where clients reach its SIP door.'),
+  'xmpp-port': port(5222).describe('Where clients reach its messaging door.'),
 });
 
 const access = z
@@ -207,6 +210,10 @@ function unserved(config: Served): string[] {
   return config.domains.filter(({ deployment }) => !served.has(deployment)).map(({ name }) => name);
 }
 
+function hasImPresence(clusters: readonly { 'static-nodes': readonly { kind: string }[] }[]): boolean {
+  return clusters.some((cluster) => cluster['static-nodes'].some(({ kind }) => kind === 'im-presence'));
+}
+
 export const coreSchema = z
   .strictObject({
     core: z
@@ -240,6 +247,7 @@ export const coreSchema = z
     'rate-control': rateControl,
     sip,
     media,
+    xmpp: coreXmpp,
     'state-directory': stateDirectory,
     admin: adminSection,
     log: logSection,
@@ -253,5 +261,10 @@ export const coreSchema = z
     path: ['domains'],
     error: 'has a domain twice; a domain is in exactly one deployment',
     when: ({ value }) => hasSections(value, ['domains']),
+  })
+  .refine(({ xmpp, 'unified-cm': clusters }) => !xmpp.enabled || hasImPresence(clusters), {
+    path: ['xmpp', 'enabled'],
+    error: 'needs a static node of kind im-presence in a unified-cm cluster',
+    when: ({ value }) => hasSections(value, ['xmpp', 'unified-cm']),
   })
   .describe('Configuration of a Viaduct core.');

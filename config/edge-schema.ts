@@ -6,6 +6,7 @@ import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, zoneFiles } from './sections.ts';
 import { turnSection } from './turn-section.ts';
 import { count, duration, hostName, ipAddress, mediaPortRange, port, size } from './units.ts';
+import { edgeXmpp } from './xmpp-sections.ts';
 
 const https = z
   .strictObject({
@@ -107,6 +108,7 @@ export const edgeSchema = z
     sip,
     media,
     turn: turnSection,
+    xmpp: edgeXmpp,
     admin: adminSection,
     log: logSection,
   })

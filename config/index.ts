@@ -15,6 +15,7 @@ export {
   SIP_LIMITS,
   STORE_LIMITS,
   TURN_LIMITS,
+  XMPP_LIMITS,
 } from './limits.ts';
 export { linkOptions } from './link-options.ts';
 export { VERSION } from './version.ts';

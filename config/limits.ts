@@ -134,6 +134,26 @@ export const TURN_LIMITS = {
   tickMs: 1_000,
 } as const;
 
+/** What messaging may hold besides its settings. Lengths of elements are in UTF-16 units. */
+export const XMPP_LIMITS = {
+  /** Before TLS: a stream header and one empty element. */
+  clear: { maxElementLength: 4 * 1024, maxDepth: 2, maxAttributes: 16, maxElements: 4 },
+  /** Sign-in: one SASL message, which may hold a token or a ticket. */
+  signIn: { maxElementLength: 32 * 1024, maxDepth: 4, maxAttributes: 16, maxElements: 16 },
+  /** A stanza: the deepest in use are forms inside commands inside forwarded messages, about 20. */
+  session: { maxDepth: 64, maxAttributes: 64, maxElements: 8 * 1024 },
+  /** What a server inside may send: a contact list of some thousand entries is one stanza. */
+  server: { maxElementLength: 8 * 1024 * 1024, maxDepth: 128, maxAttributes: 256, maxElements: 128 * 1024 },
+  /** At core, what edge printed anew: a character may have become an entity of six. */
+  printedAnew: 6,
+  /** Largest frame on the link: above one element of a server and what came with it. */
+  maxFrameBytes: 32 * 1024 * 1024,
+  burstSeconds: 2,
+  maxHandshakes: 512,
+  writeTimeoutMs: 60_000,
+  closeTimeoutMs: 2_000,
+} as const;
+
 /** Core's own questions to call control, and what access control keeps. */
 export const CORE_LIMITS = {
   maxConnectionsPerService: 64,

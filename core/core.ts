@@ -12,10 +12,12 @@ import { createResolve } from './assembly/resolver.ts';
 import { coreSipOptions } from './assembly/sip.ts';
 import { openState } from './assembly/state.ts';
 import type { CoreState } from './assembly/state.ts';
+import { coreXmppOptions } from './assembly/xmpp.ts';
 import { createCoreHttps } from './https/index.ts';
 import { CoreMedia } from './media/index.ts';
 import { CoreSip } from './sip/index.ts';
 import type { ClusterStatus } from './unified-cm/index.ts';
+import { CoreXmpp } from './xmpp/index.ts';
 
 /** A running core. */
 export interface Core {
@@ -72,8 +74,11 @@ function assemble(
   const sip: CoreSip = new CoreSip(
     coreSipOptions(config, { nodes: () => https.unifiedCm.sipZones(), media, state, ...observers('sip') }),
   );
+  const xmppOptions = coreXmppOptions(config, resolve, observers('xmpp'));
+  const xmpp = xmppOptions && new CoreXmpp(xmppOptions);
   const plugs = {
     onSip: sip.onSip.bind(sip),
+    onXmpp: xmpp?.onXmpp.bind(xmpp),
     onHttp: https.serve.bind(https),
     controlHandlers: media.controlHandlers,
     onPeerUp: (peer: PeerIdentity) => {
@@ -92,6 +97,7 @@ function assemble(
     { open: () => undefined, close: () => media.close(closing) },
     { open: () => sip.listen(), close: () => sip.close(closing) },
     ...clients.map((client) => ({ open: () => client.start(), close: () => client.close(closing) })),
+    ...(xmpp ? [{ open: () => undefined, close: () => xmpp.close(closing) }] : []),
     adminPart({
       ...config.admin,
       title: `Viaduct core ${config.core.name}`,
@@ -105,6 +111,7 @@ function assemble(
         https: https.stats(),
         sip: sip.status(),
         media: media.status(),
+        xmpp: xmpp?.status() ?? 'off',
       }),
     }),
   ];

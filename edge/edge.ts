@@ -11,9 +11,11 @@ import { edgeLinkOptions } from './assembly/links.ts';
 import { edgeMediaOptions } from './assembly/media.ts';
 import { edgeSipOptions } from './assembly/sip.ts';
 import { turnServerOptions } from './assembly/turn.ts';
+import { edgeXmppOptions } from './assembly/xmpp.ts';
 import { createHttpsDoor } from './https/index.ts';
 import { EdgeMedia } from './media/index.ts';
 import { EdgeSip } from './sip/index.ts';
+import { EdgeXmpp } from './xmpp/index.ts';
 
 /** A running edge. */
 export interface Edge {
@@ -53,8 +55,11 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
       observers('media'),
     ),
   );
+  const xmppOptions = edgeXmppOptions(config, observers('xmpp'));
+  const xmpp = xmppOptions && new EdgeXmpp(xmppOptions);
   const plugs: ZonePlugs = {
     onSip: (socket, peer) => sip.onSip(socket, peer),
+    onXmpp: xmpp && ((socket, peer) => xmpp.onXmpp(socket, peer)),
     controlHandlers: media.controlHandlers,
     onPeerUp: () => undefined,
     onPeerDown: (peer) => media.peerDown(peer),
@@ -72,6 +77,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
     ...(turn ? [{ open: () => turn.listen(), close: () => turn.close(closing) }] : []),
     { open: () => sip.listen(), close: () => sip.close(closing) },
     { open: () => https.listen(), close: () => https.close(closing) },
+    ...(xmpp ? [{ open: () => xmpp.listen(), close: () => xmpp.close(closing) }] : []),
     adminPart({
       ...config.admin,
       title: `Viaduct edge ${config.edge.name}`,
@@ -84,6 +90,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
         sip: sip.status(),
         media: media.status(),
         turn: turn?.status() ?? 'off',
+        xmpp: xmpp?.status() ?? 'off',
       }),
     }),
   ];

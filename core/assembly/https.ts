@@ -66,7 +66,11 @@ export function edgeAddresses(config: CoreConfig): readonly EdgeAddress[] {
   const peers = new Set(config.traversalZones.flatMap((zone) => zone.edges.map(({ name }) => name)));
   return [...peers].map((peer) => {
     const said = config.edges.find(({ name }) => name === peer);
-    const ports = { httpsPort: said?.httpsPort ?? 8443, sipPort: said?.sipPort ?? 5061, xmppPort: undefined };
+    const ports = {
+      httpsPort: said?.httpsPort ?? 8443,
+      sipPort: said?.sipPort ?? 5061,
+      xmppPort: config.xmpp.enabled ? (said?.xmppPort ?? 5222) : undefined,
+    };
     const usual = edgeAddressOf(said?.publicName ?? peer, ports);
     return { ...usual, peer, cookieDomain: said?.cookieDomain ?? usual.cookieDomain };
   });

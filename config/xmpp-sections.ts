@@ -1,0 +1,50 @@
+// Messaging: what the edge's door and core's side may be set to. Off on both sides until the operator switches it on.
+import { z } from 'zod';
+import { count, duration, port, size, toggle } from './units.ts';
+
+export const edgeXmpp = z
+  .strictObject({
+    enabled: toggle(false).describe(
+      'Open the door for messaging clients, and the link on which core takes their sessions. Core needs the same switch.',
+    ),
+    port: port(5222).describe(
+      'TCP port for XMPP of clients: STARTTLS, and TLS from the first byte on the same port.',
+    ),
+    'max-connections': count(1, 1_000_000, 20_000).describe('Client connections open at once.'),
+    'max-connections-per-address': count(1, 100_000, 1_000).describe(
+      'Client connections open at once from one address. An office behind one NAT shares this.',
+    ),
+    'max-stanza': size('16 KiB', '4 MiB', '256 KiB').describe(
+      'Largest stanza of a client that has signed in.',
+    ),
+    'max-rate': size('4 KiB', '1 GiB', '1 MiB').describe(
+      'Bytes per second that one connection may sustain; above it the connection is left unread, not refused.',
+    ),
+    'sign-in-timeout': duration('5 s', '5 min', '30 s').describe(
+      'Longest time from a new connection to a finished sign-in.',
+    ),
+    'idle-timeout': duration('1 min', '24 h', '1 h').describe(
+      'Longest silence of a session in both directions.',
+    ),
+  })
+  .prefault({})
+  .describe('The messaging (XMPP) door.');
+
+export const coreXmpp = z
+  .strictObject({
+    enabled: toggle(false).describe(
+      'Take sessions of messaging clients from the edges. Needs a static node of kind im-presence.',
+    ),
+    port: port(5222).describe('TCP port of the IM and Presence nodes. TLS by STARTTLS is required of them.'),
+    'connect-timeout': duration('1 s', '60 s', '5 s').describe(
+      'Longest time from dialling a node to its features after TLS; then the next node is tried.',
+    ),
+    'avoid-node': duration('1 s', '10 min', '30 s').describe(
+      'How long a node that could not be reached is tried last.',
+    ),
+    'max-sessions': count(1, 1_000_000, 20_000).describe('Sessions at once.'),
+    'max-sessions-per-user': count(1, 1_000, 10).describe('Sessions of one user at once, over all devices.'),
+    'max-failed-sign-ins': count(2, 5, 3).describe('Failed sign-ins on one connection before it is closed.'),
+  })
+  .prefault({})
+  .describe('Messaging with IM and Presence.');

@@ -1,0 +1,47 @@
+// From the edge's configuration to the options of the messaging door.
+import { randomBytes } from 'node:crypto';
+import type { Count, Log } from '../../admin/index.ts';
+import { XMPP_LIMITS } from '../../config/index.ts';
+import type { EdgeConfig } from '../../config/index.ts';
+import { systemClock } from '../../zones/index.ts';
+import { DOOR_CIPHERS, DOOR_GROUPS } from '../door-tls.ts';
+import type { EdgeXmppOptions } from '../xmpp/index.ts';
+
+const ID_BYTES = 16;
+
+/** Options of the messaging door; undefined when it is off. */
+export function edgeXmppOptions(
+  config: EdgeConfig,
+  observers: { readonly log: Log; readonly count: Count },
+): EdgeXmppOptions | undefined {
+  const { certificate, edge, links, listen, xmpp } = config;
+  if (!xmpp.enabled) return undefined;
+  return {
+    ...observers,
+    host: listen.external,
+    port: xmpp.port,
+    certificate: { chain: certificate.chain.reveal(), key: certificate.key.reveal() },
+    groups: DOOR_GROUPS,
+    ciphers: DOOR_CIPHERS,
+    name: edge.name,
+    maxConnections: xmpp.maxConnections,
+    maxConnectionsPerAddress: xmpp.maxConnectionsPerAddress,
+    maxHandshakes: XMPP_LIMITS.maxHandshakes,
+    limits: {
+      clear: XMPP_LIMITS.clear,
+      signIn: XMPP_LIMITS.signIn,
+      session: { ...XMPP_LIMITS.session, maxElementLength: xmpp.maxStanza },
+      maxBytesPerSecond: xmpp.maxRate,
+      burstBytes: xmpp.maxRate * XMPP_LIMITS.burstSeconds,
+      signInTimeoutMs: xmpp.signInTimeout,
+      idleTimeoutMs: xmpp.idleTimeout,
+      writeTimeoutMs: XMPP_LIMITS.writeTimeoutMs,
+      closeTimeoutMs: XMPP_LIMITS.closeTimeoutMs,
+    },
+    maxSessionsPerCore: xmpp.maxConnections,
+    maxFrameBytes: XMPP_LIMITS.maxFrameBytes,
+    link: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },
+    clock: systemClock,
+    newId: () => randomBytes(ID_BYTES).toString('base64url'),
+  };
+}
