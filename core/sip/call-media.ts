@@ -65,7 +65,10 @@ export class CallMedia {
   /** A response on its way back; edited in place. A refusal here means that this answer cannot be used. */
   fromResponse(response: SipResponse, exchange: Exchange, next: MediaNext): void {
     this.#inTurn(next, (done) => {
-      if (response.status >= 300) return this.#refused(exchange, done);
+      if (response.status >= 300) {
+        dropSdp(response);
+        return this.#refused(exchange, done);
+      }
       const span = spanOf(response, done);
       if (span === 'refused') return;
       if (span === undefined) return this.#bare(response, exchange, done);
@@ -247,6 +250,13 @@ function spanOf(message: SipMessage, done: MediaNext): SdpSpan | undefined | 're
     done({ status: 400, reason: 'Malformed Body' });
     return 'refused';
   }
+}
+
+/** RFC 3261 §21.4.26: a refusal may say what its writer could do, and with it where it is. Only its reason goes on. */
+function dropSdp(response: SipResponse): void {
+  const span = spanOf(response, () => undefined);
+  if (span === 'refused') response.setBody(Buffer.alloc(0));
+  else if (span !== undefined) put(response, span, Buffer.alloc(0));
 }
 
 function sdpOf(message: SipMessage, span: SdpSpan): Buffer {

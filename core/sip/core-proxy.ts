@@ -12,11 +12,11 @@ import type {
   TransactionLayer,
   TransactionUser,
 } from '../../sip/index.ts';
-import { makesDialog, type HopSide } from '../../sip/hop/index.ts';
+import { flowHeader, makesDialog, stripPrivileged, type HopSide } from '../../sip/hop/index.ts';
 import { CallMedia, type Exchange, type MediaVerdict } from './call-media.ts';
 import type { Dialog } from './dialog-table.ts';
 import type { EdgeIdentity } from './edge-identity.ts';
-import { answeredHere, flowHeader, routeFromClient, type FromClientContext } from './from-client.ts';
+import { answeredHere, routeFromClient, type FromClientContext } from './from-client.ts';
 import { routeFromInside, type FromInsideContext } from './from-inside.ts';
 import { sendBye, sendOwnAck, type HangUpOptions } from './hang-up.ts';
 import { HopSender, type HopSenderOptions } from './hop-sender.ts';
@@ -147,8 +147,9 @@ export class CoreProxy implements TransactionUser {
     const proxyCallId = this.#sender.newCallId();
     const dialog = isFirst ? this.#openDialog(outgoing, proxyCallId) : outgoing.dialog;
     if (dialog !== undefined && isRefusal(dialog)) return this.#refuse(server, dialog);
-    const isTooLate = dialog?.state === 'ended' && carriesMedia(request.method);
-    if (isTooLate) return this.#refuse(server, refuse(481, 'dialog-mismatch'));
+    // Over, a subscription, or no dialog at all: a description would pass without our hands on it.
+    if (carriesMedia(request.method) && dialog?.media === undefined)
+      return this.#refuse(server, refuse(481, 'dialog-mismatch'));
     if (dialog !== undefined && !isFirst) noteRequest(dialog, request, isFromCaller(dialog, outgoing));
     const media = dialog?.media;
     const exchange = media === undefined ? undefined : CallMedia.exchange(request.method, outgoing.from);
@@ -230,7 +231,10 @@ export class CoreProxy implements TransactionUser {
     const hasMore = passage.nextTarget < passage.outgoing.targets.length;
     if (response.status === 503 && hasMore && !passage.isCancelled) return this.#tryNext(passage);
     if (response.status === 430 && target.kind === 'edge') return this.#flowGone(passage);
-    if (target.kind === 'edge') this.#restoreRecordRoute(passage, response);
+    if (target.kind === 'edge') {
+      if (stripPrivileged(response, 'edge') > 0) this.#options.count('privileged-header-stripped');
+      this.#restoreRecordRoute(passage, response);
+    }
     const { dialog, exchange } = passage;
     if (dialog !== undefined && passage.isFirst && response.status < 300) noteAnswer(dialog, response);
     if (dialog?.state === 'ended' && passage.isFirst && response.isSuccess)

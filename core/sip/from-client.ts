@@ -4,11 +4,13 @@
 // T-064).
 import { parseNameAddr, parseUri, type SipRequest, type SipUri } from '../../sip/index.ts';
 import {
+  flowHeader,
   isLooped,
   loopHash,
   pairIdOf,
   popRoutePair,
   routeUri,
+  stripPrivileged,
   takeHop,
   topRoute,
 } from '../../sip/hop/index.ts';
@@ -21,8 +23,6 @@ import type { NodeDirectory, Wanted } from './node-directory.ts';
 import type { Outgoing, Owner, Target } from './outgoing.ts';
 import { isRefusal, refuse, type Refusal } from './verdict.ts';
 
-/** The header in which edge names the connection; taken off here. */
-export const flowHeader = 'X-Viaduct-Flow';
 const maxTokenLength = 64;
 
 export interface FromClientContext {
@@ -52,6 +52,7 @@ export function routeFromClient(
   const { hop } = context;
   const flow = takeFlow(request, edge);
   if (flow === undefined) return refuse(400, 'no-flow');
+  if (stripPrivileged(request, 'edge') > 0) context.count('privileged-header-stripped');
   if (isToUs(request, hop)) return answeredHere;
   const hash = loopHash(request);
   const ports = [hop.inside.tcp.port, hop.inside.tls.port];
@@ -123,7 +124,7 @@ function keepToDialog(request: SipRequest, dialog: Dialog, context: FromClientCo
     return refuse(403, 'from-mismatch');
   }
   const given = request.headers.getAll('Route');
-  if (far?.routes === undefined) return given.length > 1 ? refuse(403, 'route-refused') : undefined;
+  if (far?.routes === undefined) return keepToNodes(request, given, context);
   const { routes, target } = far;
   if (given.length !== routes.length || given.some((value, index) => value !== routes[index])) {
     context.count('route-set-restored');
@@ -135,6 +136,19 @@ function keepToDialog(request: SipRequest, dialog: Dialog, context: FromClientCo
   const isSame =
     known?.kind === 'sip' && known.host.toLowerCase() === uri.host.toLowerCase() && known.port === uri.port;
   return isSame || isKnownHost(uri.host, context) ? undefined : refuse(403, 'target-refused');
+}
+
+/** An end that has not said its way (a notifier that overtook the 2xx) is reached at a node or not at all. */
+function keepToNodes(
+  request: SipRequest,
+  given: readonly string[],
+  context: FromClientContext,
+): Refusal | undefined {
+  const hosts = given.map((value) => routeUri(parseNameAddr(value))?.host ?? '');
+  if (hosts.length > 1 || !hosts.every((host) => isKnownHost(host, context)))
+    return refuse(403, 'route-refused');
+  const { uri } = request;
+  return uri.kind !== 'sip' || isKnownHost(uri.host, context) ? undefined : refuse(403, 'target-refused');
 }
 
 /**

@@ -11,13 +11,13 @@ import type {
   TransactionLayer,
   TransactionUser,
 } from '../../sip/index.ts';
+import { stripPrivileged } from '../../sip/hop/index.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientTable } from './client-table.ts';
 import type { CoreChooser } from './core-choice.ts';
 import { routeFromClient } from './from-client.ts';
 import { routeFromCore, type LinkArrival } from './from-core.ts';
 import type { EdgeHop } from './hop-identity.ts';
-import { stripPrivileged } from './strip-list.ts';
 import type { Answer, EdgeRefusal, EdgeVerdict, Forward } from './verdict.ts';
 
 export interface EdgeProxyOptions {
@@ -143,7 +143,8 @@ export class EdgeProxy implements TransactionUser {
     if (response.status === 100) return; // hop by hop (RFC 3261 §16.7 step 5)
     response.headers.removeFirst('Via');
     if (!response.headers.has('Via')) return this.#options.count('response-dropped', 'no-via');
-    if (isFromClient && stripPrivileged(response) > 0) this.#options.count('privileged-header-stripped');
+    if (isFromClient && stripPrivileged(response, 'client') > 0)
+      this.#options.count('privileged-header-stripped');
     server.respond(response);
   }
 

@@ -3,6 +3,7 @@
 // token. The arrival was stamped on receipt. Trust: everything in the request is the client's word; nothing here allows it anything, core decides.
 import { findParam, type SipRequest } from '../../sip/index.ts';
 import {
+  flowHeader,
   isLooped,
   loopHash,
   makesDialog,
@@ -10,13 +11,13 @@ import {
   pushRecordRoutes,
   pushVia,
   routeUri,
+  stripPrivileged,
   takeHop,
   topRoute,
 } from '../../sip/hop/index.ts';
 import type { CoreChooser, CoreWish } from './core-choice.ts';
 import type { CoreLink } from './core-link.ts';
 import { isEdgeHost, type EdgeHop } from './hop-identity.ts';
-import { flowHeader, stripPrivileged } from './strip-list.ts';
 import { refuse, type EdgeVerdict } from './verdict.ts';
 
 /** What the proxy knows of the connection a request came on. */
@@ -45,7 +46,7 @@ export function routeFromClient(
   const hash = loopHash(request);
   if (isLooped(request, hop.inside.host, [hop.inside.port], hash)) return refuse(482, 'loop');
   if (!takeHop(request, hop.hopCount)) return refuse(483, 'hops');
-  const stripped = stripPrivileged(request);
+  const stripped = stripPrivileged(request, 'client');
   if (stripped > 0) onStripped(stripped);
   const wish = takeRoutes(request, hop);
   if (wish === undefined) return refuse(403, 'bad-route');

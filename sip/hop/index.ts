@@ -2,6 +2,7 @@
 // values that peers wrote, keeps nothing between messages, throws only SipParseError.
 export { takeHop } from './hop-count.ts';
 export { BranchMaker, isLooped, loopHash } from './loop-branch.ts';
+export { flowHeader, stripPrivileged } from './privileged-headers.ts';
 export {
   makesDialog,
   pairIdOf,

@@ -268,6 +268,6 @@ async function answerEach(actor: Actor, status: string, isOn: () => boolean): Pr
 }
 
 /** A link needs no more of a TLS socket than a stream and its far address. */
-function asLink(stream: Duplex): TLSSocket {
+export function asLink(stream: Duplex): TLSSocket {
   return Object.assign(stream, { remoteAddress: '10.9.9.9', remotePort: 29_001 }) as unknown as TLSSocket;
 }
