@@ -324,7 +324,10 @@ export class CallMedia implements MediaSession {
 
   #print(to: MediaSide, sdp: Sdp, media: SdpMedia[], fallback: boolean): Buffer {
     const address = to === 'client' ? this.#announced : this.#options.insideAddress;
-    return this.#origins[to].print({ session: writeSession(sdp.session, address, fallback), media }, address);
+    return this.#origins[to].print(
+      { session: writeSession(sdp.session, address, fallback, media), media },
+      address,
+    );
   }
 
   /**

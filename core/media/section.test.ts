@@ -13,6 +13,8 @@ const describeMedia = (...lines: string[]): ReturnType<typeof parseSdp> =>
         'c=IN IP4 10.1.1.1',
         'b=AS:64',
         't=0 0',
+        'k=prompt',
+        'a=csup:cap-v0',
         'a=group:BUNDLE 1',
         'a=ice-lite',
         'a=X-cisco-srtp-fallback',
@@ -75,11 +77,18 @@ describe('writing', () => {
       'a=ice-ufrag:x',
       'a=rtcp:4009',
       'a=fingerprint:sha-256 AA',
+      'k=clear:z',
+      'a=acap:1 crypto:1 Y inline:z',
+      'a=tcap:1 RTP/SAVP',
+      'a=pcfg:1 t=1 a=1',
+      'a=altc:1 IP4 10.2.2.2 4000',
+      'a=source-filter: incl IN IP4 * 10.2.2.2',
+      'a= Crypto :9 Y inline:z',
       'a=sendonly',
       'a=Mystery',
     );
     const media = [writeSection(sdp.media[0]!, 'rtp', own)];
-    const session = writeSession(sdp.session, own.address, false);
+    const session = writeSession(sdp.session, own.address, false, media);
     expect(printSdp({ session, media }).toString().split('\r\n')).toEqual([
       'v=0',
       'o=x 1 1 IN IP4 10.1.1.1',
@@ -109,10 +118,22 @@ describe('writing', () => {
     expect(written.lines.map((line) => line.value)).toEqual(['fingerprint:sha-256 AA', 'setup:actpass']);
   });
 
+  test('DTLS parameters of the whole description stay only where a section is relayed with its DTLS', () => {
+    const session = parseSdp(
+      Buffer.from(
+        'v=0\r\no=x 1 1 IN IP4 10.1.1.1\r\ns=-\r\nt=0 0\r\na=fingerprint:sha-256 AA\r\na=setup:active\r\n',
+      ),
+    ).session;
+    const relayed = describeMedia('m=application 4 UDP/TLS/BFCP *').media;
+    const refused = describeMedia('m=application 0 UDP/TLS/BFCP *').media;
+    expect(writeSession(session, '192.0.2.1', false, relayed)).toHaveLength(6);
+    expect(writeSession(session, '192.0.2.1', false, refused)).toHaveLength(4);
+  });
+
   test('hold by 0.0.0.0 stays, fallback is said where asked', () => {
     const sdp = describeMedia('m=audio 4000 RTP/AVP 0', 'c=IN IP4 0.0.0.0');
     expect(writeSection(sdp.media[0]!, 'rtp', own).lines[0]!.value).toBe('IN IP4 0.0.0.0');
-    expect(writeSession(sdp.session, '192.0.2.1', true).at(-1)!.value).toBe('X-cisco-srtp-fallback');
+    expect(writeSession(sdp.session, '192.0.2.1', true, []).at(-1)!.value).toBe('X-cisco-srtp-fallback');
   });
 
   test.each([

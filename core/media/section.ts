@@ -34,20 +34,42 @@ const ICE = [
   'ice-mismatch',
   'ice-pacing',
 ];
+/** Other places and other profiles to choose from (RFC 6947, 4570, 5939, 6871): media would pass us, or keys cross. */
+const ALTERNATIVES = [
+  'alt',
+  'altc',
+  'source-filter',
+  'csup',
+  'creq',
+  'acap',
+  'tcap',
+  'pcfg',
+  'acfg',
+  'rmcap',
+  'omcap',
+  'mfcap',
+  'mscap',
+  'bcap',
+  'ccap',
+  'icap',
+  'lcfg',
+  'sescap',
+];
+const DTLS = ['fingerprint', 'setup', 'tls-id'];
 const OWN_OF_RTP = new Set([
   ...ICE,
+  ...ALTERNATIVES,
+  ...DTLS,
   'crypto',
   'key-mgmt',
   'rtcp',
   'rtcp-mux',
   'rtcp-mux-only',
-  'fingerprint',
-  'setup',
-  'tls-id',
   'x-cisco-srtp-fallback',
 ]);
-const OWN_OF_OPAQUE = new Set(ICE);
-const OWN_OF_SESSION = new Set([...ICE, 'group', 'x-cisco-srtp-fallback']);
+const OWN_OF_OPAQUE = new Set([...ICE, ...ALTERNATIVES]);
+const OWN_OF_SESSION = new Set([...ICE, ...ALTERNATIVES, 'group', 'key-mgmt', 'x-cisco-srtp-fallback']);
+const OWN_OF_SESSION_WITHOUT_DTLS = new Set([...OWN_OF_SESSION, ...DTLS]);
 
 export interface Section {
   readonly content: SectionContent;
@@ -102,7 +124,7 @@ export interface OwnTransport {
 
 /** The section for the other leg. An address that says hold goes on saying hold. */
 export function writeSection(media: SdpMedia, content: SectionContent, own: OwnTransport): SdpMedia {
-  const kept = withoutAttributes(media.lines, content === 'rtp' ? OWN_OF_RTP : OWN_OF_OPAQUE);
+  const kept = withoutKeys(withoutAttributes(media.lines, content === 'rtp' ? OWN_OF_RTP : OWN_OF_OPAQUE));
   const added = own.crypto.map((value) => sdpLine('a', `crypto:${value}`));
   if (own.mux) added.push(sdpLine('a', 'rtcp-mux'));
   return {
@@ -113,10 +135,22 @@ export function writeSection(media: SdpMedia, content: SectionContent, own: OwnT
   };
 }
 
-/** The session part for the other leg: our address, nothing of ICE or bundling. */
-export function writeSession(session: Sdp['session'], address: string, fallback: boolean): Sdp['session'] {
-  const lines = replaceConnection(withoutAttributes(session, OWN_OF_SESSION), address);
+/** The session part for the other leg: our address, nothing of ICE or bundling; DTLS only for sections relayed with it. */
+export function writeSession(
+  session: Sdp['session'],
+  address: string,
+  fallback: boolean,
+  media: readonly SdpMedia[],
+): Sdp['session'] {
+  const relaysDtls = media.some(({ port, protocol }) => port !== 0 && /^UDP\/D?TLS\//i.test(protocol));
+  const own = relaysDtls ? OWN_OF_SESSION : OWN_OF_SESSION_WITHOUT_DTLS;
+  const lines = replaceConnection(withoutKeys(withoutAttributes(session, own)), address);
   return fallback ? [...lines, sdpLine('a', 'X-cisco-srtp-fallback')] : lines;
+}
+
+/** k= says a key in the clear (RFC 8866 §5.12: MUST NOT be used). */
+function withoutKeys(lines: Sdp['session']): Sdp['session'] {
+  return lines.filter(({ type }) => type !== 'k');
 }
 
 function replaceConnection(lines: Sdp['session'], address: string): Sdp['session'] {

@@ -11,7 +11,7 @@ const DIRECTIONS: readonly string[] = ['sendrecv', 'sendonly', 'recvonly', 'inac
 export function attributeName(line: SdpLine): string {
   if (line.type !== 'a') return '';
   const colon = line.value.indexOf(':');
-  return (colon < 0 ? line.value : line.value.slice(0, colon)).toLowerCase();
+  return (colon < 0 ? line.value : line.value.slice(0, colon)).trim().toLowerCase();
 }
 
 /** What follows the colon of an a= line; '' for a property attribute. */
