@@ -19,6 +19,7 @@ const PEERS = [
   ['tcpdump', 'tcpdump', 'calls'],
   ['sipp', 'sip-tester', 'SIP scenarios'],
   ['stunnel', 'stunnel4', 'SIP scenarios'],
+  ['prosody', 'prosody', 'messaging'],
   ['gcc', 'gcc', 'SRTP'],
   ['/libsrtp2.so', 'libsrtp2-dev', 'SRTP'],
 ];

@@ -45,6 +45,8 @@ export class StreamParser {
   #current: Element | undefined;
   #top: { local: string; namespace: string } | undefined;
   #depth = 0;
+  /** Characters given to saxes so far. */
+  #fed = 0;
   #elements = 0;
   /** Position at which the element under way, or the space before it, began. */
   #began = 0;
@@ -98,11 +100,12 @@ export class StreamParser {
     if (text === '') return;
     this.#between = false;
     this.#saxes.write(text);
-    this.#checkLength();
+    this.#fed += text.length; // saxes knows its position only while it works
+    const unread = this.#fed - this.#began;
+    this.#checkLength(unread);
     if (this.#depth !== 1) return;
-    const unread = this.#saxes.position - this.#began;
     this.#between = unread <= text.length && ONLY_SPACE.test(text.slice(text.length - unread));
-    if (this.#between) this.#began = this.#saxes.position;
+    if (this.#between) this.#began = this.#fed;
   }
 
   #listen(): void {
@@ -206,8 +209,8 @@ export class StreamParser {
     this.#elements = 1;
   }
 
-  #checkLength(): void {
-    if (this.#saxes.position - this.#began > this.#limits.maxElementLength)
+  #checkLength(length = this.#saxes.position - this.#began): void {
+    if (length > this.#limits.maxElementLength)
       throw new StreamError('policy-violation', 'length', 'one stanza is too long');
   }
 }

@@ -1,0 +1,59 @@
+// Prosody from Debian as the messaging server inside: a domain with accounts, TLS required, nothing but loopback.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import path from 'node:path';
+import type { IssuedCertificate } from '../../lab/authority/authority.ts';
+import type { ProcessKeeper, StartedProcess } from '../topology/process-keeper.ts';
+
+export interface ProsodyOptions {
+  readonly folder: string;
+  readonly address: string;
+  readonly domain: string;
+  readonly certificate: IssuedCertificate;
+  /** User name to password. */
+  readonly accounts: Readonly<Record<string, string>>;
+  readonly modules: readonly string[];
+}
+
+/** Starts Prosody and waits until it listens for clients. */
+export async function startProsody(keeper: ProcessKeeper, options: ProsodyOptions): Promise<StartedProcess> {
+  const { accounts, address, domain } = options;
+  const folder = path.join(options.folder, `prosody-${address}`);
+  mkdirSync(folder, { recursive: true });
+  const file = path.join(folder, 'prosody.cfg.lua');
+  writeFileSync(file, configuration(folder, options));
+  for (const [user, password] of Object.entries(accounts))
+    execFileSync('prosodyctl', ['--config', file, '--root', 'register', user, domain, password], {
+      stdio: ['ignore', 'ignore', 'pipe'],
+    });
+  const server = keeper.start(['prosody', '-F', '--config', file, '--root'], { name: `prosody-${address}` });
+  await server.said(/Activated service 'c2s'/);
+  return server;
+}
+
+function configuration(folder: string, { address, domain, certificate, modules }: ProsodyOptions): string {
+  writeFileSync(path.join(folder, 'chain.pem'), certificate.chain);
+  writeFileSync(path.join(folder, 'key.pem'), certificate.key, { mode: 0o600 });
+  const list = (words: readonly string[]): string => words.map((word) => `"${word}"`).join('; ');
+  return `
+    run_as_root = true
+    pidfile = "${folder}/prosody.pid"
+    data_path = "${folder}/data"
+    interfaces = { "${address}" }
+    c2s_ports = { 5222 }
+    s2s_ports = { }
+    legacy_ssl_ports = { }
+    http_ports = { }
+    https_ports = { }
+    component_ports = { }
+    authentication = "internal_hashed"
+    storage = "internal"
+    c2s_require_encryption = true
+    allow_registration = false
+    modules_enabled = { ${list(['roster', 'saslauth', 'tls', 'disco', 'presence', 'message', 'ping', ...modules])} }
+    modules_disabled = { "s2s"; "offline" }
+    log = { info = "*console" }
+    VirtualHost "${domain}"
+      ssl = { certificate = "${folder}/chain.pem"; key = "${folder}/key.pem" }
+  `;
+}
