@@ -16,13 +16,8 @@ export interface RawClient {
 
 /** A TLS client of a door, its handshake done. The certificate is verified as a phone would. */
 export async function dialTls(company: Company, port: number): Promise<RawClient> {
-  const socket = connectTls({
-    host: company.at.edge,
-    port,
-    localAddress: company.at.stranger,
-    servername: EDGE_NAME,
-    ca: company.publicAuthority,
-  });
+  const where = { host: company.at.edge, port, localAddress: company.at.stranger };
+  const socket = connectTls({ ...where, servername: EDGE_NAME, ca: company.publicAuthority });
   const client = wrap(socket);
   await Promise.race([once(socket, 'secureConnect'), client.closed]);
   return client;
