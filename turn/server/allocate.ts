@@ -30,6 +30,8 @@ interface Wanted {
   readonly families: readonly AddressFamily[];
   readonly even: AllocateRequest['even'];
   readonly token: Buffer | undefined;
+  /** Read before a port is taken: a malformed one must not cost us any. */
+  readonly lifetimeMs: number;
 }
 
 /** Handles an Allocate of a proven user. */
@@ -38,7 +40,7 @@ export function allocate(world: TurnWorld, request: TurnRequest): TurnOutcome {
   if ('kind' in wanted) return wanted;
   const refusal = refuseByQuota(world, request);
   if (refusal !== undefined) return refusal;
-  const relays = wanted.token ? redeem(world, request, wanted.token) : acquire(world, request.now, wanted);
+  const relays = wanted.token ? redeem(world, request, wanted.token) : acquire(world, request, wanted);
   if ('kind' in relays) return relays;
   const allocation = create(world, request, wanted, relays);
   world.table.add(allocation);
@@ -68,16 +70,17 @@ function readWanted(message: StunMessage, options: TurnMachineOptions): Wanted |
     return refuse(400, 'malformed');
   }
   if (requested && additional) return refuse(400, 'malformed');
+  const lifetimeMs = grantedLifetimeMs(message, options);
   const even = evenPort === undefined ? 'any' : readEvenPort(evenPort) ? 'even-and-next' : 'even';
   // Step 7 and ADDITIONAL-ADDRESS-FAMILY: which is for IPv6 beside IPv4 only, and not with a reserved port.
   if (additional) {
     if (readFamily(additional) !== 6 || even === 'even-and-next') return refuse(400, 'malformed');
-    return { families: [4, 6], even, token };
+    return { families: [4, 6], even, token, lifetimeMs };
   }
   const family = requested ? readFamily(requested) : 4;
   const served = options.relayAddresses.some((address) => address.family === family);
   if (family === undefined || (!served && !token)) return refuse(440, 'family');
-  return { families: [family], even, token };
+  return { families: [family], even, token, lifetimeMs };
 }
 
 /** Step 9: quotas; then what a full server does. */
@@ -107,9 +110,9 @@ function redeem(world: TurnWorld, { authentic, now }: TurnRequest, token: Buffer
 }
 
 /** Takes ports; of two families one may be missing, of one none (§7.2, ADDITIONAL-ADDRESS-FAMILY). */
-function acquire(world: TurnWorld, now: number, wanted: Wanted): RelayEnd[] | TurnRefusal {
+function acquire(world: TurnWorld, { now, path }: TurnRequest, wanted: Wanted): RelayEnd[] | TurnRefusal {
   const relays = wanted.families.flatMap((family) => acquireOne(world, now, family, wanted.even) ?? []);
-  return relays.length > 0 ? relays : refuseFull(world, '', 'ports-exhausted');
+  return relays.length > 0 ? relays : refuseFull(world, path.remote.address, 'ports-exhausted');
 }
 
 function acquireOne(
@@ -135,7 +138,7 @@ function create(
   relays: readonly RelayEnd[],
 ): Allocation {
   const { authentic, message, now, path, fingerprint } = request;
-  const lifetimeMs = grantedLifetimeMs(message, world.options);
+  const { lifetimeMs } = wanted;
   const { username, password, owner } = authentic;
   const missing = wanted.families.filter(
     (family) => !wanted.token && !relays.some((relay) => relay.family === family),
