@@ -21,7 +21,7 @@ function bencode(value: Bencoded): string {
   if (typeof value === 'string') return `${Buffer.byteLength(value)}:${value}`;
   if (Array.isArray(value)) return `l${value.map(bencode).join('')}e`;
   return `d${Object.entries(value)
-    .map(([key, part]) => bencode(key) + bencode(part as Bencoded))
+    .map(([key, part]) => bencode(key) + bencode(part))
     .join('')}e`;
 }
 

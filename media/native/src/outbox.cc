@@ -101,6 +101,12 @@ size_t Outbox::sendBatch(const std::vector<int32_t>& order, size_t from) {
   if (fd < 0) {
     sent = -1;
     errno = EBADF;
+  } else if (count == 1 && first.segments == 1) {
+    const msghdr& message = messages_[0].msg_hdr;
+    const iovec& piece = message.msg_iov[0];
+    const auto* to = static_cast<const sockaddr*>(message.msg_name);
+    const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
+    sent = sendto(fd, piece.iov_base, piece.iov_len, flags, to, message.msg_namelen) < 0 ? -1 : 1;
   } else if (count == 1) {
     sent = sendmsg(fd, &messages_[0].msg_hdr, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -1 : 1;
   } else {

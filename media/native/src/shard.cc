@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -27,6 +28,32 @@ constexpr long kRestNs = 200'000;
 /** A round this large is a train already: no rest after it. */
 constexpr size_t kFullRound = 64;
 constexpr int64_t kWindowNs = 10'000'000;
+
+/** struct sched_attr of the kernel, which glibc does not declare everywhere. */
+struct SchedulingAttributes {
+  uint32_t size, policy;
+  uint64_t flags;
+  int32_t nice;
+  uint32_t priority;
+  uint64_t runtime, deadline, period;
+};
+
+/**
+ * Asks for a short slice (kernels from 6.12 on let every thread), so that the scheduler lets this thread in soon,
+ * and for precedence, which only a privileged process gets. Refused: media still flows, less evenly on a full
+ * machine.
+ */
+void preferThisThread() {
+  constexpr uint64_t kSliceNs = 100'000;
+  constexpr int32_t kNice = -11;
+  SchedulingAttributes wanted{};
+  wanted.size = sizeof wanted;
+  wanted.runtime = kSliceNs;
+  wanted.nice = kNice;
+  if (syscall(SYS_sched_setattr, 0, &wanted, 0) == 0) return;
+  wanted.nice = 0;
+  if (syscall(SYS_sched_setattr, 0, &wanted, 0) != 0) return;
+}
 
 int64_t steadyNow() {
   timespec time;
@@ -174,6 +201,7 @@ void Shard::close(Port& port) {
 void Shard::loop() {
   prctl(PR_SET_NAME, "viaduct-media");
   prctl(PR_SET_TIMERSLACK, 1000);
+  preferThisThread();
   while (!stopping_) round(-1);
 }
 
