@@ -1,7 +1,7 @@
 // TURN on a stream (RFC 8489 §6.2.2, RFC 8656 §12.5): bytes → whole STUN messages and ChannelData messages. Holds at
 // most one unfinished message; what is neither, or longer than allowed, ends the stream.
 import { CHANNEL_DATA_HEADER_BYTES, looksLikeChannelData } from '../channel-data.ts';
-import { HEADER_BYTES } from '../stun.ts';
+import { HEADER_BYTES, MAGIC_COOKIE } from '../stun.ts';
 
 export type TurnFrame = { readonly kind: 'stun' | 'channel-data'; readonly bytes: Buffer };
 export type FrameErrorReason = 'not-turn' | 'too-long';
@@ -82,7 +82,8 @@ export class TurnFramer {
     if (looksLikeChannelData(bytes)) {
       return this.#bounded('channel-data', CHANNEL_DATA_HEADER_BYTES + size);
     }
-    if (bytes[0]! >= 0x40 || size % 4 !== 0) throw new FrameError('not-turn');
+    const isCookieWrong = bytes.length >= 8 && bytes.readUInt32BE(4) !== MAGIC_COOKIE;
+    if (bytes[0]! >= 0x40 || size % 4 !== 0 || isCookieWrong) throw new FrameError('not-turn');
     return this.#bounded('stun', HEADER_BYTES + size);
   }
 
