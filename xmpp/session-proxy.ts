@@ -117,7 +117,7 @@ export class SessionProxy {
           count('server-unreachable'),
           ...this.#end('remote-connection-failed', 'no messaging server can be reached'),
         ];
-      case 'end':
+      default:
         return this.#end(input.condition, input.text);
     }
   }
@@ -146,18 +146,16 @@ export class SessionProxy {
     }
     if (this.#phase !== 'new') throw new StreamError('bad-format', 'order', 'the stream is open already');
     this.#domain = header.to?.toLowerCase() ?? '';
-    switch (this.#options.policyOf(this.#domain)) {
-      case 'unknown':
-        return [count('domain-unknown'), ...this.#end('host-unknown', 'this domain is not served here')];
-      case 'off':
-        return [
-          count('domain-off'),
-          ...this.#end('policy-violation', 'messaging is switched off for this domain'),
-        ];
-      case 'allowed':
-        this.#phase = 'opening';
-        return [{ kind: 'open-server', domain: this.#domain }];
-    }
+    const policy = this.#options.policyOf(this.#domain);
+    if (policy === 'unknown')
+      return [count('domain-unknown'), ...this.#end('host-unknown', 'this domain is not served here')];
+    if (policy === 'off')
+      return [
+        count('domain-off'),
+        ...this.#end('policy-violation', 'messaging is switched off for this domain'),
+      ];
+    this.#phase = 'opening';
+    return [{ kind: 'open-server', domain: this.#domain }];
   }
 
   #serverReady(header: StreamHeader, features: Element): readonly SessionAction[] {
