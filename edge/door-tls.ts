@@ -8,3 +8,11 @@ export const DOOR_CIPHERS =
   'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:' +
   'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
   'ECDHE-RSA-AES256-GCM-SHA384';
+
+/** The same as options of a TLS context. OpenSSL 3 refuses renegotiation by clients. */
+export const DOOR_TLS = {
+  minVersion: 'TLSv1.2',
+  ciphers: DOOR_CIPHERS,
+  ecdhCurve: DOOR_GROUPS,
+  honorCipherOrder: true,
+} as const;

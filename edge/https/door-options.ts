@@ -2,6 +2,7 @@
 import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import type { ClientLimits, ServerLimits } from '../../http/index.ts';
+import type { AdmissionLimits } from '../admission.ts';
 
 /** A core that is connected now; the object lives as long as its link. */
 export interface CoreLink {
@@ -26,12 +27,7 @@ export interface DoorTls {
 }
 
 /** How many may stand at the door, and how long a handshake may take. */
-export interface AdmissionLimits {
-  readonly maxConnections: number;
-  /** Per IPv4 address or IPv6 /64; an office behind one NAT is one address. */
-  readonly maxConnectionsPerAddress: number;
-  /** TLS handshakes under way. */
-  readonly maxHandshakes: number;
+export interface DoorAdmission extends AdmissionLimits {
   readonly handshakeMs: number;
 }
 
@@ -51,7 +47,7 @@ export interface HttpsDoorOptions {
   readonly edgeName: string;
   /** The names, in lower case, or addresses that clients use for this door; any other Host gets 421. */
   readonly hostNames: readonly string[];
-  readonly admission: AdmissionLimits;
+  readonly admission: DoorAdmission;
   readonly client: ServerLimits;
   readonly core: ClientLimits;
   readonly channels: ChannelLimits;

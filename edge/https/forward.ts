@@ -14,8 +14,8 @@ import {
   type ResponseHead,
   type ServerExchange,
 } from '../../http/index.ts';
+import { sourceKey } from '../../zones/admission.ts';
 import type { Lane } from '../../zones/lane.ts';
-import { addressKey } from './client-address.ts';
 import type { CorePools } from './core-pools.ts';
 import type { CoreLink } from './door-options.ts';
 import { applyHygiene } from './header-hygiene.ts';
@@ -75,7 +75,7 @@ export class Forward {
       if (!(error instanceof HttpError)) throw error;
       return this.refuse(error);
     }
-    this.#candidates = this.#context.pools.candidates(addressKey(this.#context.clientAddress));
+    this.#candidates = this.#context.pools.candidates(sourceKey(this.#context.clientAddress));
     this.#tryNextCore();
   }
 

@@ -4,8 +4,8 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { Deadlines, HttpError, HttpServerConnection, type ServerExchange } from '../../http/index.ts';
+import { Admission, type Admitted } from '../admission.ts';
 import { accessLine } from './access-line.ts';
-import { Admission, type Admitted } from './admission.ts';
 import { plainAddress } from './client-address.ts';
 import { CorePools } from './core-pools.ts';
 import type { DoorTls, HttpsDoorOptions } from './door-options.ts';

@@ -2,7 +2,7 @@
 // core answers, only that it is HTTP. Memory: one bounded head per connection, two bounded buffers per request under
 // way, one number per connected address.
 export type {
-  AdmissionLimits,
+  DoorAdmission,
   ChannelLimits,
   CoreLink,
   DoorLog,

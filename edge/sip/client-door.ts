@@ -3,7 +3,8 @@
 // post-quantum exchange first.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket, type SecureContext } from 'node:tls';
-import type { Admission } from './admission.ts';
+import type { Admission } from '../admission.ts';
+import { DOOR_TLS } from '../door-tls.ts';
 
 export interface ClientDoorOptions {
   readonly host: string;
@@ -21,15 +22,6 @@ export interface DoorCertificate {
   readonly chain: string | Buffer;
   readonly key: string | Buffer;
 }
-
-/** Key exchanges in order of preference; the first is ML-KEM-768 joined with X25519. */
-const keyExchanges = 'X25519MLKEM768:X25519:P-256:P-384';
-
-/** TLS 1.2 only with forward secrecy and AEAD; 1.3 brings its own. */
-const ciphers =
-  'TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:' +
-  'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:' +
-  'ECDHE-RSA-AES256-GCM-SHA384';
 
 export class ClientDoor {
   readonly #options: ClientDoorOptions;
@@ -73,18 +65,19 @@ export class ClientDoor {
     const { remoteAddress: address, remotePort: port } = raw;
     raw.on('error', () => undefined); // told again by 'close'
     if (address === undefined || port === undefined) return void raw.destroy();
-    const refusal = admission.admit(address);
-    if (refusal !== undefined) {
-      count('connection-refused', refusal);
+    const ticket = admission.admit(address);
+    if (typeof ticket === 'string') {
+      count('connection-refused', ticket);
       return void raw.destroy();
     }
     this.#handshaking.add(raw);
     const over = (): void => {
-      if (this.#handshaking.delete(raw)) admission.handshakeOver();
+      this.#handshaking.delete(raw);
+      ticket.handshakeDone();
     };
     raw.once('close', () => {
       over();
-      admission.release(address);
+      ticket.left();
     });
     const deadline = setTimeout(() => {
       count('handshake-failed', 'timeout');
@@ -122,9 +115,6 @@ function secureContext(certificate: DoorCertificate): SecureContext {
   return createSecureContext({
     cert: certificate.chain,
     key: certificate.key,
-    minVersion: 'TLSv1.2',
-    ciphers,
-    ecdhCurve: keyExchanges,
-    honorCipherOrder: true,
+    ...DOOR_TLS,
   });
 }

@@ -18,7 +18,7 @@ import {
   type SipResponse,
   type TimerHandle,
 } from '../../sip/index.ts';
-import { Admission } from './admission.ts';
+import { Admission } from '../admission.ts';
 import { ClientConnection } from './client-connection.ts';
 import { ClientDoor, type DoorCertificate } from './client-door.ts';
 import { ClientTable, type EndedBecause } from './client-table.ts';

@@ -1,7 +1,16 @@
-// Who may stand at the door (T-142): counts connections in all, per address, and in their handshake, before a byte of
-// TLS is read. Holds one number per connected address.
-import type { AdmissionLimits } from './door-options.ts';
-import { addressKey } from './client-address.ts';
+// Who may stand at a door that faces the internet (T-057, T-142): counts connections in all, per address, and in their
+// handshake, before a byte of TLS is read. One IPv4 address or IPv6 /64 is one customer. Memory: one number per
+// connected address, never more than `maxConnections`.
+import { sourceKey } from '../zones/admission.ts';
+
+/** How many may stand at one door. */
+export interface AdmissionLimits {
+  readonly maxConnections: number;
+  /** Per IPv4 address or IPv6 /64; an office behind one NAT is one address. */
+  readonly maxConnectionsPerAddress: number;
+  /** TLS handshakes under way. */
+  readonly maxHandshakes: number;
+}
 
 /** Why a connection was turned away. */
 export type TurnedAway = 'connections' | 'connections-per-address' | 'handshakes' | 'banned';
@@ -12,7 +21,7 @@ export interface Admitted {
   left(): void;
 }
 
-/** Counts connections against the limits. */
+/** Counts connections against the limits. `admits` may ban an address. */
 export class Admission {
   connections = 0;
   handshakes = 0;
@@ -20,7 +29,7 @@ export class Admission {
   readonly #admits: (address: string) => boolean;
   readonly #perAddress = new Map<string, number>();
 
-  constructor(limits: AdmissionLimits, admits: (address: string) => boolean) {
+  constructor(limits: AdmissionLimits, admits: (address: string) => boolean = () => true) {
     this.#limits = limits;
     this.#admits = admits;
   }
@@ -32,7 +41,7 @@ export class Admission {
 
   /** Lets a connection from `address` in, or says why not. */
   admit(address: string): Admitted | TurnedAway {
-    const key = addressKey(address);
+    const key = sourceKey(address);
     const ofAddress = this.#perAddress.get(key) ?? 0;
     if (!this.#admits(address)) return 'banned';
     if (this.connections >= this.#limits.maxConnections) return 'connections';
