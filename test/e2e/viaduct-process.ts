@@ -62,6 +62,11 @@ export class ViaductProcess {
     await this.#process?.stop('SIGKILL');
   }
 
+  /** SIGTERM: it closes in order. */
+  async stop(): Promise<void> {
+    await this.#process?.stop('SIGTERM', 8_000);
+  }
+
   /** Stops it without closing anything: its peer sees a connection that has gone quiet. */
   freeze(): void {
     this.#process?.signalGroup('SIGSTOP');
