@@ -51,6 +51,8 @@ export class StreamParser {
   /** Position at which the element under way, or the space before it, began. */
   #began = 0;
   #between = false;
+  /** Complete, but not told yet: saxes reports the end of an element before it objects to the name in the end tag. */
+  #finished: StreamEvent | undefined;
   #failed = false;
 
   constructor(limits: StreamLimits) {
@@ -100,6 +102,7 @@ export class StreamParser {
     if (text === '') return;
     this.#between = false;
     this.#saxes.write(text);
+    this.#tell();
     this.#fed += text.length; // saxes knows its position only while it works
     const unread = this.#fed - this.#began;
     this.#checkLength(unread);
@@ -139,6 +142,7 @@ export class StreamParser {
   }
 
   #enter(): void {
+    this.#tell();
     this.#depth += 1;
     this.#elements += 1;
     this.#checkLength();
@@ -186,6 +190,7 @@ export class StreamParser {
   }
 
   #text(text: string): void {
+    this.#tell();
     this.#checkLength();
     if (this.#current !== undefined) this.#current.children.push(text);
     else if (!ONLY_SPACE.test(text))
@@ -193,15 +198,26 @@ export class StreamParser {
   }
 
   #close(): void {
+    this.#tell();
     this.#checkLength();
     this.#depth -= 1;
-    if (this.#depth === 0) return this.#emit({ kind: 'close' });
+    if (this.#depth === 0) {
+      this.#finished = { kind: 'close' };
+      return;
+    }
     const closed = this.#current;
     this.#current = closed?.parent ?? undefined;
     if (this.#depth > 1 || closed === undefined || this.#top === undefined) return;
     this.#current = undefined;
     this.#settle();
-    this.#emit({ kind: 'element', ...this.#top, element: closed });
+    this.#finished = { kind: 'element', ...this.#top, element: closed };
+  }
+
+  #tell(): void {
+    const finished = this.#finished;
+    if (finished === undefined) return;
+    this.#finished = undefined;
+    this.#emit(finished);
   }
 
   #settle(): void {
