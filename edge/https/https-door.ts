@@ -5,6 +5,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type Server as TlsServer, type TLSSocket } from 'node:tls';
 import { Deadlines, HttpError, HttpServerConnection, type ServerExchange } from '../../http/index.ts';
 import { Admission, type Admitted } from '../admission.ts';
+import { DOOR_SECURE_OPTIONS } from '../door-tls.ts';
 import { accessLine } from './access-line.ts';
 import { plainAddress } from './client-address.ts';
 import { CorePools } from './core-pools.ts';
@@ -240,5 +241,6 @@ function tlsOptions(tls: DoorTls): object {
     minVersion,
     maxVersion: 'TLSv1.3',
     honorCipherOrder: true,
+    secureOptions: DOOR_SECURE_OPTIONS,
   };
 }
