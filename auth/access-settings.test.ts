@@ -1,10 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import {
-  type AccessSettings,
-  checkAccessSettings,
-  checkPasswordsOffered,
-  ssoOffer,
-} from './access-settings.ts';
+import { type AccessSettings, checkAccessSettings, checkSignInOffered, ssoOffer } from './access-settings.ts';
 
 const usual: AccessSettings = {
   authenticationPath: 'ucm-ldap',
@@ -17,15 +12,23 @@ const usual: AccessSettings = {
   sipTokenExtraTtlS: 0,
 };
 
+test('tokens beside or instead of passwords can be used and are offered', () => {
+  for (const userCredential of [true, false]) {
+    const settings = { ...usual, userCredential, oauthWithRefresh: true };
+    expect(checkAccessSettings(settings)).toEqual([]);
+    expect(checkSignInOffered(settings)).toBeUndefined();
+    expect(ssoOffer(settings)).toEqual({ sso: false, token: true });
+  }
+});
+
 test('the usual settings can be used, and offer passwords only', () => {
   expect(checkAccessSettings(usual)).toEqual([]);
-  expect(checkPasswordsOffered(usual)).toBeUndefined();
+  expect(checkSignInOffered(usual)).toBeUndefined();
   expect(ssoOffer(usual)).toEqual({ sso: false, token: false });
 });
 
 describe('what is not built cannot be switched on', () => {
   const rows: [change: Partial<AccessSettings>, settings: string[]][] = [
-    [{ oauthWithRefresh: true }, ['oauthWithRefresh']],
     [{ oauthSimple: true }, ['oauthSimple']],
     [{ internalCheck: true }, ['internalCheck']],
     [{ activationCodeOnboarding: true }, ['activationCodeOnboarding']],
@@ -33,6 +36,7 @@ describe('what is not built cannot be switched on', () => {
     [{ authenticationPath: 'saml-and-ucm-ldap' }, ['authenticationPath']],
     [{ authenticationPath: 'saml' }, ['authenticationPath', 'userCredential']],
     [{ authenticationPath: 'none' }, ['userCredential']],
+    [{ authenticationPath: 'none', userCredential: false, oauthWithRefresh: true }, ['oauthWithRefresh']],
     [{ sipTokenExtraTtlS: 60 }, ['sipTokenExtraTtlS']],
     [{ authenticationPath: 'none', userCredential: false }, []],
   ];
@@ -42,8 +46,8 @@ describe('what is not built cannot be switched on', () => {
 });
 
 test.each([[{ userCredential: false }], [{ authenticationPath: 'none' as const }]])(
-  '%o offers no passwords',
+  '%o offers no sign-in',
   (change) => {
-    expect(checkPasswordsOffered({ ...usual, ...change })).toMatchObject({ code: 403, reason: 'access-off' });
+    expect(checkSignInOffered({ ...usual, ...change })).toMatchObject({ code: 403, reason: 'access-off' });
   },
 );

@@ -41,6 +41,9 @@ export function checkAccessSettings(settings: AccessSettings): SettingProblem[] 
       text: 'SAML is not available in this version: use ucm-ldap',
     });
   }
+  if (settings.oauthWithRefresh && path === 'none') {
+    problems.push({ setting: 'oauthWithRefresh', text: 'has no effect with authentication path none' });
+  }
   if (settings.userCredential && (path === 'none' || path === 'saml')) {
     problems.push({ setting: 'userCredential', text: `has no effect with authentication path ${path}` });
   }
@@ -51,21 +54,28 @@ export function checkAccessSettings(settings: AccessSettings): SettingProblem[] 
 }
 
 const notBuilt = [
-  'oauthWithRefresh',
   'oauthSimple',
   'internalCheck',
   'activationCodeOnboarding',
   'embeddedSafari',
 ] as const satisfies readonly (keyof AccessSettings)[];
 
-/** A verdict when this deployment does not offer sign-in by name and password. */
-export function checkPasswordsOffered(settings: AccessSettings): Deny | undefined {
-  if (settings.userCredential && settings.authenticationPath !== 'none') return undefined;
-  return deny(403, 'access-off', 'sign-in by user credential is switched off in the access settings');
+export function offersPasswords(settings: AccessSettings): boolean {
+  return settings.userCredential && settings.authenticationPath !== 'none';
+}
+
+export function offersTokens(settings: AccessSettings): boolean {
+  return settings.oauthWithRefresh && settings.authenticationPath !== 'none';
+}
+
+/** A verdict when this deployment offers no way to sign in at all. */
+export function checkSignInOffered(settings: AccessSettings): Deny | undefined {
+  if (offersPasswords(settings) || offersTokens(settings)) return undefined;
+  return deny(403, 'access-off', 'every way to sign in is switched off in the access settings');
 }
 
 /** What get_edge_sso tells every client alike. */
 export function ssoOffer(settings: AccessSettings): { sso: boolean; token: boolean } {
   const saml = settings.authenticationPath === 'saml' || settings.authenticationPath === 'saml-and-ucm-ldap';
-  return { sso: saml && settings.oauthSimple, token: settings.oauthWithRefresh };
+  return { sso: saml && settings.oauthSimple, token: offersTokens(settings) };
 }

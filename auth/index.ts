@@ -6,6 +6,8 @@ export {
   type AccessSettings,
   type AuthenticationPath,
   checkAccessSettings,
+  offersPasswords,
+  offersTokens,
   type SettingProblem,
   ssoOffer,
 } from './access-settings.ts';
@@ -23,12 +25,23 @@ export { deploymentsInCsv, readRulesCsv } from './allow-list/rules-csv.ts';
 export { readTestsCsv, runTests, type TestOutcome } from './allow-list/tests-csv.ts';
 export { builtInRules, type ServicePorts } from './allow-list/built-in-rules.ts';
 export { type AllowRule, faultOf, type NodeKind, ruleMethods } from './allow-list/rule.ts';
+export { type Caller, type CallerOptions, readCaller } from './caller.ts';
 export {
   type Authenticator,
   createAuthenticator,
   type PasswordCheck,
   type PasswordResult,
 } from './authenticator.ts';
+export { isBearer, parseBearer, parseSipBearer } from './oauth/bearer.ts';
+export { createKeyRing, type FetchKeys, type KeyRing } from './oauth/key-ring.ts';
+export { KeyDocumentError, readKeyDocument } from './oauth/key-document.ts';
+export {
+  createTokens,
+  type TokenAccount,
+  type TokenResult,
+  type Tokens,
+  type TokenService,
+} from './oauth/tokens.ts';
 export { type Credentials, parseBasic, printBasic } from './basic.ts';
 export { printSetCookie, readXAuth, type SetCookieOptions, stripXAuth } from './cookie-header.ts';
 export { CookieKeyError, openCookieKey, randomCookieKey } from './cookie-key.ts';

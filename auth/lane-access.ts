@@ -1,13 +1,13 @@
 // May this request go through the proxy lane? The table below is the order of verdicts: who is asking comes before
 // what is asked for, so that a stranger learns nothing about what exists inside.
-import { type AccessSettings, checkPasswordsOffered } from './access-settings.ts';
+import { checkSignInOffered, offersTokens } from './access-settings.ts';
 import type { AllowList, Listing } from './allow-list/allow-list.ts';
-import type { Authenticator } from './authenticator.ts';
 import { parseBasic } from './basic.ts';
+import { type CallerOptions, readCaller } from './caller.ts';
 import { readXAuth } from './cookie-header.ts';
+import { isBearer, parseBearer } from './oauth/bearer.ts';
 import { checkOwnUser } from './own-user.ts';
 import type { Sessions } from './sessions.ts';
-import { readCredentials } from './sign-in.ts';
 import { foldUser } from './user-id.ts';
 import { type AllowReason, allow, deny, type Deny, type Verdict } from './verdict.ts';
 
@@ -24,10 +24,8 @@ export interface LaneRequest {
   readonly path: string;
 }
 
-export interface LaneAccessOptions {
-  readonly settings: AccessSettings;
+export interface LaneAccessOptions extends CallerOptions {
   readonly sessions: Sessions;
-  readonly authenticator: Authenticator;
   /** The list in force now; it changes when nodes are discovered. */
   readonly allowList: () => AllowList;
 }
@@ -54,9 +52,9 @@ type Check = (request: LaneRequest, findings: Findings) => Deny | undefined | Pr
 
 export function createLaneAccess(options: LaneAccessOptions): LaneAccess {
   const checks: readonly Check[] = [
-    () => checkPasswordsOffered(options.settings),
+    () => checkSignInOffered(options.settings),
     (request, findings) => checkCaller(options, request, findings),
-    checkOneIdentity,
+    (request, findings) => checkOneIdentity(options, request, findings),
     (request, findings) => checkListed(options.allowList(), request, findings),
     checkOwn,
   ];
@@ -94,26 +92,61 @@ async function checkCaller(
     findings.user = session.user;
     return undefined;
   }
-  const credentials = readCredentials(request.authorization);
-  if ('outcome' in credentials) return session ?? credentials;
-  const result = await options.authenticator.confirm(request.deployment, credentials);
-  if (result.outcome === 'deny') {
-    findings.claimed = credentials.user;
-    return result;
+  const caller = await readCaller(options, request.deployment, request.authorization, 'confirm');
+  if (caller.outcome === 'stranger') {
+    findings.claimed = caller.claimed;
+    const isSilent = request.authorization === undefined || unheard.has(caller.verdict.reason);
+    return isSilent ? (session ?? caller.verdict) : caller.verdict;
   }
-  findings.user = result.account.user;
-  findings.proof = result.cached ? 'credentials-cached' : 'credentials';
+  findings.user = caller.account.user;
+  findings.proof = caller.proof;
   return undefined;
 }
 
+/** Credentials that were not looked at say nothing against a cookie's own verdict. */
+const unheard: ReadonlySet<string> = new Set([
+  'access-off',
+  'credentials-malformed',
+  'scheme-unsupported',
+  'token-malformed',
+]);
+
 /** A cookie of one user does not carry the credentials of another inside. */
-function checkOneIdentity(request: LaneRequest, findings: Findings): Deny | undefined {
+function checkOneIdentity(
+  options: LaneAccessOptions,
+  request: LaneRequest,
+  findings: Findings,
+): Deny | undefined | Promise<Deny | undefined> {
+  if (isBearer(request.authorization)) return checkTokenIdentity(options, request, findings);
   const basic = parseBasic(request.authorization);
   if (basic.kind === 'malformed')
     return deny(401, 'credentials-malformed', 'the Authorization header cannot be read');
   if (basic.kind !== 'basic' || foldUser(basic.credentials.user) === findings.user) return undefined;
   return deny(403, 'identity-mismatch', 'cookie and credentials belong to different users');
 }
+
+/**
+ * A cookie opened the lane and a token travels on inside: it must be the same user's. A token that none of our clusters
+ * signed is some other service's, and for that service to judge.
+ */
+async function checkTokenIdentity(
+  options: LaneAccessOptions,
+  request: LaneRequest,
+  findings: Findings,
+): Promise<Deny | undefined> {
+  if (findings.proof === 'token' || options.tokens === undefined || !offersTokens(options.settings))
+    return undefined;
+  const token = parseBearer(request.authorization ?? '');
+  if (token === undefined) return deny(401, 'token-malformed', 'the Authorization header holds no token');
+  const result = await options.tokens.check(request.deployment, token, 'https');
+  if (result.outcome === 'token') {
+    if (result.user === findings.user) return undefined;
+    return deny(403, 'identity-mismatch', 'cookie and token belong to different users');
+  }
+  return foreignToken.has(result.reason) ? undefined : result;
+}
+
+const foreignToken: ReadonlySet<string> = new Set(['token-key-unknown', 'token-malformed']);
 
 function checkListed(list: AllowList, request: LaneRequest, findings: Findings): Deny | undefined {
   const listing = list.decide(request);

@@ -15,7 +15,12 @@ export interface SessionOptions {
 }
 
 export interface Sessions {
-  mint(deployment: string, user: string): { readonly value: string; readonly expiresAt: number };
+  /** `endsAt`: the session ends then if that is sooner than its own lifetime. */
+  mint(
+    deployment: string,
+    user: string,
+    endsAt?: number,
+  ): { readonly value: string; readonly expiresAt: number };
   /** Whose session a cookie value is, in this deployment. */
   check(
     deployment: string,
@@ -27,10 +32,12 @@ export function createSessions(options: SessionOptions): Sessions {
   const lifetimeS = Math.floor(options.lifetimeMs / 1000);
   const cookies = new ProvenCookies(options.keys);
   return {
-    mint(deployment, user) {
+    mint(deployment, user, endsAt) {
       const now = options.now();
-      const value = mintCookie(options.keys[0], deployment, user, now, lifetimeS);
-      return { value, expiresAt: now + lifetimeS * 1000 };
+      const leftS = endsAt === undefined ? lifetimeS : Math.max(1, Math.ceil((endsAt - now) / 1000));
+      const seconds = Math.min(lifetimeS, leftS);
+      const value = mintCookie(options.keys[0], deployment, user, now, seconds);
+      return { value, expiresAt: now + seconds * 1000 };
     },
     async check(deployment, value) {
       const result = cookies.check(deployment, value, options.now());

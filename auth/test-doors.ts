@@ -33,6 +33,7 @@ export interface Doors {
   readonly revocations: Revocations;
   readonly sessions: Sessions;
   readonly authenticator: Authenticator;
+  readonly tokens: undefined;
   readonly counted: string[];
   /** How often call control was asked. */
   asked: number;
@@ -88,6 +89,7 @@ export function openDoors(changes: DoorChanges = {}): Doors {
     revocations,
     sessions,
     authenticator,
+    tokens: undefined,
     counted,
     asked: 0,
     answer: undefined,

@@ -18,6 +18,14 @@ export type DenyReason =
   | 'cookie-expired'
   | 'cookie-revoked'
   | 'store-unavailable'
+  | 'token-missing'
+  | 'token-malformed'
+  | 'token-invalid'
+  | 'token-expired'
+  | 'token-key-unknown'
+  | 'token-deployment'
+  | 'token-scope'
+  | 'token-revoked'
   | 'identity-mismatch'
   | 'node-unknown'
   | 'service-unknown'
@@ -25,7 +33,7 @@ export type DenyReason =
   | 'method'
   | 'other-user';
 
-export type AllowReason = 'credentials' | 'credentials-cached' | 'cookie' | 'rule' | 'own-resource';
+export type AllowReason = 'credentials' | 'credentials-cached' | 'token' | 'cookie' | 'rule' | 'own-resource';
 
 export interface Allow {
   readonly outcome: 'allow';

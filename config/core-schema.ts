@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { allowListSection } from './allow-list-section.ts';
 import { coreLinks } from './link-sections.ts';
+import { oauthKeys, oauthSection } from './oauth-section.ts';
 import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, stateDirectory, zoneFiles } from './sections.ts';
 import {
@@ -55,6 +56,7 @@ const unifiedCm = z.strictObject({
     .prefault({})
     .describe('Ports of the configuration file service.'),
   'headset-port': port(6971).describe('Headset templates over HTTPS.'),
+  'oauth-keys': oauthKeys.optional().describe('Token keys of the cluster, for OAuth with refresh.'),
   'static-nodes': z
     .array(
       z.strictObject({
@@ -109,13 +111,16 @@ const access = z
     authentication: choice(['none', 'ucm-ldap'], 'ucm-ldap').describe(
       'How people prove who they are: against Unified CM (its own or its LDAP passwords), or not at all, which closes the door.',
     ),
+    'authorize-by-oauth-token-with-refresh': toggle(false).describe(
+      'Self-describing tokens of Unified CM, verified by core at every door. Needs the keys of every cluster (oauth-keys).',
+    ),
     'authorize-by-user-credential': toggle(true).describe('Name and password with each sign-in (Basic).'),
     'internal-authentication-check': toggle(false).describe(
       'Ask the home cluster which sign-in it offers before answering get_edge_sso. Off: one answer for everybody.',
     ),
   })
   .prefault({})
-  .describe('Access control. OAuth and SAML are not built yet and cannot be switched on.');
+  .describe('Access control. Simple tokens and SAML are not built yet and cannot be switched on.');
 
 const credentials = z
   .strictObject({
@@ -241,6 +246,7 @@ export const coreSchema = z
         'How clients reach the edges, where that differs from the zone file. Core tells clients what stands here, never what an edge says.',
       ),
     access,
+    oauth: oauthSection,
     'http-allow-list': allowListSection,
     links: coreLinks,
     credentials,
@@ -267,4 +273,13 @@ export const coreSchema = z
     error: 'needs a static node of kind im-presence in a unified-cm cluster',
     when: ({ value }) => hasSections(value, ['xmpp', 'unified-cm']),
   })
+  .refine(
+    ({ access: { 'authorize-by-oauth-token-with-refresh': on }, 'unified-cm': clusters }) =>
+      !on || clusters.every((cluster) => cluster['oauth-keys'] !== undefined),
+    {
+      path: ['access', 'authorize-by-oauth-token-with-refresh'],
+      error: 'needs oauth-keys at every Unified CM cluster, or its users’ tokens could not be read',
+      when: ({ value }) => hasSections(value, ['access', 'unified-cm']),
+    },
+  )
   .describe('Configuration of a Viaduct core.');

@@ -8,6 +8,7 @@ import { edgeAddressOf } from '../https/index.ts';
 import type { CoreHttpsLimits, CoreHttpsOptions, EdgeAddress } from '../https/index.ts';
 import { ownRules } from './allow-list.ts';
 import { clusterOptions } from './clusters.ts';
+import { oauthOptions } from './oauth.ts';
 import type { Resolve } from './resolver.ts';
 import type { CoreState } from './state.ts';
 
@@ -98,12 +99,13 @@ export function coreHttpsOptions(
       authenticationPath: access.authentication,
       userCredential: access.authorizeByUserCredential,
       internalCheck: access.internalAuthenticationCheck,
-      oauthWithRefresh: false,
+      oauthWithRefresh: access.authorizeByOauthTokenWithRefresh,
       oauthSimple: false,
       activationCodeOnboarding: false,
       embeddedSafari: false,
       sipTokenExtraTtlS: 0,
     },
+    oauth: oauthOptions(config),
     credentials: {
       lifetimeMs: credentials.lifetime,
       cleanupMs: credentials.purgeInterval,

@@ -13,9 +13,17 @@ const maxDroppedBytes = 65_536;
 /** Refuses as the verdict says: 401 with the challenge, 429 and 503 with the time to wait. */
 export function answerDeny(exchange: ServerExchange, verdict: Deny): void {
   const headers = HeaderList.of(['Server', serverName]);
-  if (verdict.code === 401) headers.append('WWW-Authenticate', 'Basic realm="Cisco-Edge"');
+  if (verdict.code === 401) headers.append('WWW-Authenticate', challengeFor(verdict.reason));
   if (verdict.retryAfterS !== undefined) headers.append('Retry-After', String(verdict.retryAfterS));
   answerEmpty(exchange, verdict.code, headers);
+}
+
+/** Whoever came with a token is told that about tokens (RFC 6750 §3), anybody else what clients know: Basic. */
+function challengeFor(reason: Deny['reason']): string {
+  if (!reason.startsWith('token-')) return 'Basic realm="Cisco-Edge"';
+  return reason === 'token-missing'
+    ? 'Bearer realm="Cisco-Edge"'
+    : 'Bearer realm="Cisco-Edge", error="invalid_token"';
 }
 
 /** A domain nobody here serves. */

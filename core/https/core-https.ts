@@ -8,12 +8,18 @@ import {
   type AllowRule,
   createAuthenticator,
   createCredentialCache,
+  createKeyRing,
   createLaneAccess,
   createRateControl,
   createRevocations,
   createSessions,
   createSignIn,
+  createTokens,
+  type Credentials,
+  type Revocations,
   type Store,
+  type Tokens,
+  type TokenService,
 } from '../../auth/index.ts';
 import { type ClientLimits, Deadlines, type ServerLimits } from '../../http/index.ts';
 import type { Clock } from '../../zones/clock.ts';
@@ -46,6 +52,7 @@ export interface CoreHttpsOptions {
   /** Outside hosts (folded) to which an answer from inside may redirect a client. */
   readonly redirectHosts: readonly string[];
   readonly access: AccessSettings;
+  readonly oauth: OauthOptions;
   readonly credentials: {
     readonly lifetimeMs: number;
     readonly cleanupMs: number;
@@ -66,6 +73,23 @@ export interface CoreHttpsOptions {
   readonly clock: Clock;
   readonly log: RequestLog;
   readonly count: (event: string, reason?: string) => void;
+}
+
+/** Self-describing tokens: whose keys, and what a token must say. */
+export interface OauthOptions {
+  /** By cluster name: the keys themselves, or where the cluster hands them out. */
+  readonly keys: ReadonlyMap<
+    string,
+    { readonly document: string } | { readonly path: string; readonly account: Credentials | undefined }
+  >;
+  readonly overlapMs: number;
+  readonly refetchMs: number;
+  /** How often keys are fetched without a reason. */
+  readonly refreshMs: number;
+  readonly lifetimeMs: number;
+  readonly skewMs: number;
+  readonly maxTokens: number;
+  readonly scopes: Readonly<Record<TokenService, readonly string[]>>;
 }
 
 export interface CoreHttpsLimits {
@@ -93,6 +117,8 @@ export interface CoreHttpsLimits {
 
 export interface CoreHttps {
   readonly unifiedCm: UnifiedCm;
+  /** Judges tokens for the doors of other planes; undefined while tokens are switched off. */
+  readonly tokens: Tokens | undefined;
   start(): void;
   /** Serves one channel of an edge's link; owns it from here on. */
   serve(channel: Duplex, peer: PeerIdentity): void;
@@ -100,7 +126,11 @@ export interface CoreHttps {
   revoke(user: string): Promise<void>;
   drain(): void;
   close(reason: string): void;
-  stats(): { readonly channels: number; readonly credentials: number };
+  stats(): {
+    readonly channels: number;
+    readonly credentials: number;
+    readonly oauth: ReturnType<Tokens['status']> | 'off';
+  };
 }
 
 export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
@@ -108,45 +138,65 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
   const deadlines = new Deadlines(() => clock.now());
   const inside = openInside(options, deadlines);
   const access = openAccess(options, inside.unifiedCm);
+  const passing = {
+    unifiedCm: inside.unifiedCm,
+    connections: inside.connections,
+    name: options.name,
+    redirectHosts: new Set(options.redirectHosts),
+    count,
+  };
   const gateway = createGateway({
     limits: limits.channel,
     deadlines,
     domains: options.domains,
     edgeServices: createEdgeServices({
       ...options,
+      oauth: {
+        ...passing,
+        callers: access.callers,
+        clusterOf: (deployment) =>
+          options.clusters.find((cluster) => cluster.deployment === deployment)?.name,
+        revoke: (user) => access.revoke(user),
+      },
       settings: options.access,
       signIn: access.signIn,
       unifiedCm: inside.unifiedCm,
       cookie: { expires: options.credentials.cookieExpires, httpOnly: options.credentials.cookieHttpOnly },
     }),
-    proxyLane: createProxyLane({
-      access: access.lane,
-      unifiedCm: inside.unifiedCm,
-      connections: inside.connections,
-      name: options.name,
-      redirectHosts: new Set(options.redirectHosts),
-      count,
-    }),
+    proxyLane: createProxyLane({ ...passing, access: access.lane }),
     now: () => clock.now(),
     log,
     count,
   });
   let stopSweep: () => void = () => undefined;
+  let stopKeys: () => void = () => undefined;
+  const fetchKeys = (): void => {
+    if (access.tokens === undefined) return;
+    void access.tokens.refreshKeys();
+    stopKeys = clock.after(options.oauth.refreshMs, fetchKeys);
+  };
   return {
     unifiedCm: inside.unifiedCm,
+    tokens: access.tokens,
     start() {
       stopSweep = deadlines.start(limits.sweepMs);
       inside.unifiedCm.start();
+      fetchKeys();
     },
     serve: (channel, peer) => gateway.serve(channel, peer),
     revoke: (user) => access.revoke(user),
     drain: () => gateway.drain(),
     close(reason) {
       stopSweep();
+      stopKeys();
       gateway.close(reason);
       inside.close();
     },
-    stats: () => ({ channels: gateway.channels, credentials: access.cache.size }),
+    stats: () => ({
+      channels: gateway.channels,
+      credentials: access.cache.size,
+      oauth: access.tokens?.status() ?? 'off',
+    }),
   };
 }
 
@@ -206,13 +256,33 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
     count,
   });
   const allowList = (): AllowList => unifiedCm.allowList();
+  const tokens = settings.oauthWithRefresh ? openTokens(options, unifiedCm, revocations) : undefined;
+  const callers = { settings, authenticator, tokens };
   return {
     cache,
-    signIn: createSignIn({ settings, authenticator, sessions }),
-    lane: createLaneAccess({ settings, sessions, authenticator, allowList }),
+    tokens,
+    callers,
+    signIn: createSignIn({ ...callers, sessions }),
+    lane: createLaneAccess({ ...callers, sessions, allowList }),
     async revoke(user: string): Promise<void> {
       cache.forget(user);
       await revocations.revoke(user);
     },
   };
+}
+
+function openTokens(options: CoreHttpsOptions, unifiedCm: UnifiedCm, revocations: Revocations): Tokens {
+  const { oauth, clock, log, count } = options;
+  const now = (): number => clock.wall();
+  const clusters = options.clusters.flatMap(({ name, deployment }) => {
+    const source = oauth.keys.get(name);
+    if (source === undefined) return [];
+    const fetch = (): Promise<string> =>
+      'document' in source
+        ? Promise.resolve(source.document)
+        : unifiedCm.document(name, source.path, source.account);
+    return [{ cluster: name, deployment, fetch }];
+  });
+  const ring = createKeyRing({ ...oauth, clusters, now, log, count });
+  return createTokens({ ...oauth, ring, revocations, now, count });
 }

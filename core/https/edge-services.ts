@@ -1,5 +1,5 @@
 // What a lane that names only a domain can ask for: get_edge_sso before there are credentials, get_edge_config to sign
-// in. Both in the forms clients are known to send, with and without a slash at the end and a query.
+// in, and Unified CM's OAuth services. In the forms clients are known to send, with and without a slash at the end and a query.
 import {
   type AccessSettings,
   printSetCookie,
@@ -12,11 +12,13 @@ import type { PeerIdentity } from '../../zones/peer.ts';
 import type { UnifiedCm } from '../unified-cm/index.ts';
 import { answerDeny, answerDocument, answerStatus } from './answers.ts';
 import type { EdgeAddress } from './edge-address.ts';
+import { answerOauth, isOauthService, type OauthServicesOptions } from './oauth-services.ts';
 import { printEdgeConfig } from './edge-config-document.ts';
 import type { Call } from './call.ts';
 import { printSso } from './sso-document.ts';
 
 export interface EdgeServicesOptions {
+  readonly oauth: OauthServicesOptions;
   readonly settings: AccessSettings;
   readonly signIn: SignIn;
   readonly unifiedCm: Pick<UnifiedCm, 'homeOf'>;
@@ -34,6 +36,7 @@ export type EdgeServices = (call: Call, rest: string) => Promise<void>;
 export function createEdgeServices(options: EdgeServicesOptions): EdgeServices {
   return async (call, rest) => {
     const name = /^\/([a-z_]+)\/?$/.exec(rest)?.[1];
+    if (name !== undefined && isOauthService(name)) return answerOauth(options.oauth, call, name);
     if (name !== 'get_edge_sso' && name !== 'get_edge_config')
       return refuse(options, call, 404, 'service-unknown');
     if (call.exchange.request.method !== 'GET') return refuse(options, call, 405, 'method');

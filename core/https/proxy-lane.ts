@@ -1,43 +1,24 @@
 // The proxy lane: a request for a server inside. Decided by auth on the canonical form, forwarded in that same form, to
 // the address pinned at discovery and not to what the lane's host resolves to (T-103, T-110).
 import type { LaneAccess, ListedNode, Verdict } from '../../auth/index.ts';
-import type { HttpError } from '../../http/index.ts';
-import type { Lane } from '../../zones/lane.ts';
-import {
-  type CallControlNode,
-  causeOf,
-  hostOf,
-  NodeConnectError,
-  type NodeConnections,
-  type NodeService,
-  type UnifiedCm,
-} from '../unified-cm/index.ts';
+import type { CallControlNode, UnifiedCm } from '../unified-cm/index.ts';
 import { answerDeny, answerStatus } from './answers.ts';
 import type { Call } from './call.ts';
-import { forward } from './forward.ts';
-import { makeInwardHeaders } from './inward-headers.ts';
-import { makeOutwardHeaders } from './outward-headers.ts';
+import { pass, type PassOptions, type ProxyTarget } from './pass.ts';
 
-export interface ProxyLaneOptions {
+export interface ProxyLaneOptions extends PassOptions {
   readonly access: LaneAccess;
-  readonly unifiedCm: Pick<UnifiedCm, 'nodes' | 'discovered' | 'noteFailure'>;
-  readonly connections: NodeConnections;
-  /** Name of this core in Via. */
-  readonly name: string;
-  readonly redirectHosts: ReadonlySet<string>;
-  readonly count: (event: string, reason?: string) => void;
+  readonly unifiedCm: PassOptions['unifiedCm'] & Pick<UnifiedCm, 'discovered'>;
 }
 
-type Target = Extract<Lane, { kind: 'proxy' }>;
-
 /** Handles one request; `rest` is the canonical path inside. */
-export type ProxyLane = (call: Call, lane: Target, rest: string) => Promise<void>;
+export type ProxyLane = (call: Call, lane: ProxyTarget, rest: string) => Promise<void>;
 
 export function createProxyLane(options: ProxyLaneOptions): ProxyLane {
   return (call, lane, rest) => handle(options, call, lane, rest);
 }
 
-async function handle(options: ProxyLaneOptions, call: Call, lane: Target, rest: string): Promise<void> {
+async function handle(options: ProxyLaneOptions, call: Call, lane: ProxyTarget, rest: string): Promise<void> {
   const { request } = call.exchange;
   const lines = request.headers.all('authorization');
   const { protocol, host, port } = lane;
@@ -97,65 +78,4 @@ function nodeOf(options: ProxyLaneOptions, listed: ListedNode): CallControlNode 
   return options.unifiedCm
     .nodes()
     .find(({ name, cluster }) => name === listed.name && cluster === listed.cluster);
-}
-
-function pass(
-  options: ProxyLaneOptions,
-  call: Call,
-  lane: Target,
-  rest: string,
-  service: NodeService & { node: CallControlNode },
-): void {
-  const { exchange, trace, record } = call;
-  const { method, query, headers } = exchange.request;
-  const target = query === undefined ? rest : `${rest}?${query}`;
-  const via = `https/1.1 viaduct[${call.peer.name}], http/1.1 viaduct[${options.name}]`;
-  makeInwardHeaders(headers, trace, via);
-  // A password or token never crosses the inside network in the clear; file servers over HTTP ask for none.
-  if (service.protocol === 'http') headers.remove('authorization');
-  forward({
-    exchange,
-    request: { method, target, host: hostOf(service), headers },
-    pool: options.connections.pool(service),
-    onHead: (head) => {
-      const withheld = makeOutwardHeaders(head.headers, {
-        lane,
-        target,
-        isKnown: (host) => isKnown(options, call.deployment, host),
-        redirectHosts: options.redirectHosts,
-      });
-      if (withheld > 0) options.count('redirect-withheld');
-    },
-    onAbort: (reason) => {
-      options.count('request-broken-off', reason.reason);
-      record.failed(reason.reason, reason.message);
-      record.write();
-    },
-    onFailure: (error) => fail(options, call, service, error),
-  });
-}
-
-function fail(
-  options: ProxyLaneOptions,
-  call: Call,
-  service: NodeService & { node: CallControlNode },
-  error: HttpError,
-): void {
-  const cause = causeOf(error, service);
-  if (error.cause instanceof NodeConnectError) options.unifiedCm.noteFailure(service.node, cause);
-  options.count('request-failed', error.reason);
-  call.record.failed(error.reason, cause);
-  if (error.status === 503 || error.status === 504) answerStatus(call.exchange, error.status);
-  else
-    answerStatus(
-      call.exchange,
-      502,
-      error.cause instanceof NodeConnectError ? 'connect failed' : 'Bad Gateway',
-    );
-}
-
-function isKnown(options: ProxyLaneOptions, deployment: string, host: string): boolean {
-  return options.unifiedCm
-    .nodes()
-    .some((node) => node.deployment === deployment && node.aliases.includes(host));
 }

@@ -113,6 +113,16 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       embeddedSafari: false,
       sipTokenExtraTtlS: 0,
     },
+    oauth: {
+      keys: new Map(),
+      overlapMs: 7_200_000,
+      refetchMs: 30_000,
+      refreshMs: 3_600_000,
+      lifetimeMs: 3_600_000,
+      skewMs: 60_000,
+      maxTokens: 1000,
+      scopes: { https: [], sip: [], xmpp: [] },
+    },
     credentials: {
       lifetimeMs: 28_800_000,
       cleanupMs: 43_200_000,

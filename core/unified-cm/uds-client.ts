@@ -43,6 +43,12 @@ export interface UdsClient {
   /** The password check: only the user's own name and password open this resource. */
   devices(service: NodeService, credentials: Credentials): Promise<UdsResult<string[]>>;
   user(service: NodeService, credentials: Credentials): Promise<UdsResult<UserRecord>>;
+  /** Any document of a node, as it comes; `path` begins with a slash. */
+  document(
+    service: NodeService,
+    path: string,
+    credentials: Credentials | undefined,
+  ): Promise<UdsResult<string>>;
 }
 
 export function createUdsClient(fetch: Fetch): UdsClient {
@@ -56,7 +62,7 @@ export function createUdsClient(fetch: Fetch): UdsClient {
       credentials === undefined ? [accept] : [accept, ['Authorization', printBasic(credentials)] as const];
     const where = `${service.node.name}:${service.port}`;
     try {
-      const { status, body } = await fetch(service, `/cucm-uds/${target}`, headers);
+      const { status, body } = await fetch(service, target, headers);
       if (status === 200) return { kind: 'ok', value: read(body) };
       return refusal(status, where);
     } catch (error) {
@@ -65,15 +71,17 @@ export function createUdsClient(fetch: Fetch): UdsClient {
       return { kind: 'unreachable', cause: error instanceof Error ? error.message : String(error) };
     }
   };
+  const uds = '/cucm-uds';
   return {
-    servers: (service) => get(service, 'servers', readServers),
-    version: (service) => get(service, 'version', readVersion),
+    servers: (service) => get(service, `${uds}/servers`, readServers),
+    version: (service) => get(service, `${uds}/version`, readVersion),
     clusterUser: (service, user) =>
-      get(service, `clusterUser?username=${encodeURIComponent(user)}`, readClusterUser),
+      get(service, `${uds}/clusterUser?username=${encodeURIComponent(user)}`, readClusterUser),
     devices: (service, credentials) =>
-      get(service, `user/${encodeURIComponent(credentials.user)}/devices`, readDevices, credentials),
+      get(service, `${uds}/user/${encodeURIComponent(credentials.user)}/devices`, readDevices, credentials),
     user: (service, credentials) =>
-      get(service, `user/${encodeURIComponent(credentials.user)}`, readUser, credentials),
+      get(service, `${uds}/user/${encodeURIComponent(credentials.user)}`, readUser, credentials),
+    document: (service, path, credentials) => get(service, path, (body) => body, credentials),
   };
 }
 

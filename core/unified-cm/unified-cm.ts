@@ -53,6 +53,8 @@ export interface UnifiedCm {
   discovered(deployment: string): boolean;
   checkPassword(deployment: string, credentials: Credentials): Promise<PasswordResult>;
   homeOf(cluster: string): UserHome | undefined;
+  /** A document of a cluster, from whichever node answers. Rejects with words for the operator. */
+  document(cluster: string, path: string, credentials: Credentials | undefined): Promise<string>;
   noteFailure(node: Pick<CallControlNode, 'name' | 'cluster'>, cause: string): void;
   /** Calls `listener` after each change until the returned function is called. */
   onChange(listener: () => void): () => void;
@@ -88,6 +90,13 @@ export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
     homeOf(name) {
       const cluster = clusters.find((candidate) => candidate.options.name === name);
       return cluster === undefined ? undefined : homeIn(cluster);
+    },
+    async document(name, path, credentials) {
+      const cluster = clusters.find((candidate) => candidate.options.name === name);
+      if (cluster === undefined) throw new Error(`${name} is no cluster`);
+      const result = await cluster.ask((service) => uds.document(service, path, credentials));
+      if (result.kind === 'ok') return result.value;
+      throw new Error('cause' in result ? result.cause : `${name} answered ${path} with ${result.kind}`);
     },
     noteFailure(node, cause) {
       clusters.find(({ options: { name } }) => name === node.cluster)?.noteFailure(node.name, cause);

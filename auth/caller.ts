@@ -1,0 +1,96 @@
+// Who brings this Authorization value: name and password confirmed by call control, or a token of one of its clusters,
+// as far as the access settings offer either. What is not offered is refused before it is looked at.
+import { type AccessSettings, checkSignInOffered, offersPasswords, offersTokens } from './access-settings.ts';
+import type { Authenticated, Authenticator } from './authenticator.ts';
+import { type Credentials, parseBasic } from './basic.ts';
+import type { Account } from './credential-cache.ts';
+import { isBearer, parseBearer } from './oauth/bearer.ts';
+import type { Tokens, TokenService } from './oauth/tokens.ts';
+import { type AllowReason, deny, type Deny } from './verdict.ts';
+
+export interface CallerOptions {
+  readonly settings: AccessSettings;
+  readonly authenticator: Authenticator;
+  /** Undefined when no cluster's token keys are known. */
+  readonly tokens: Tokens | undefined;
+}
+
+export interface Caller {
+  readonly outcome: 'caller';
+  readonly account: Account;
+  readonly proof: AllowReason;
+  /** When the proof ends by itself, wall clock. */
+  readonly expiresAt: number | undefined;
+}
+
+/** No; `claimed` is the user id that was sent, proven or not, for the log only. */
+export interface Stranger {
+  readonly outcome: 'stranger';
+  readonly verdict: Deny;
+  readonly claimed: string | undefined;
+}
+
+/** How a password is checked: a sign-in always counts for rate control, a confirmation only when it must be asked. */
+export type PasswordUse = 'signIn' | 'confirm';
+
+export async function readCaller(
+  options: CallerOptions,
+  deployment: string,
+  authorization: string | undefined,
+  use: PasswordUse,
+): Promise<Caller | Stranger> {
+  const off = checkSignInOffered(options.settings);
+  if (off !== undefined) return stranger(off);
+  if (isBearer(authorization)) return readToken(options, deployment, authorization ?? '', 'https');
+  const credentials = readCredentials(options.settings, authorization);
+  if ('outcome' in credentials) return stranger(credentials);
+  const result: Authenticated | Deny = await options.authenticator[use](deployment, credentials);
+  if (result.outcome === 'deny') return stranger(result, credentials.user);
+  const proof = result.cached ? 'credentials-cached' : 'credentials';
+  return { outcome: 'caller', account: result.account, proof, expiresAt: undefined };
+}
+
+async function readToken(
+  options: CallerOptions,
+  deployment: string,
+  authorization: string,
+  service: TokenService,
+): Promise<Caller | Stranger> {
+  const { settings, tokens } = options;
+  if (!offersTokens(settings) || tokens === undefined)
+    return stranger(deny(401, 'scheme-unsupported', 'tokens are switched off in the access settings'));
+  const token = parseBearer(authorization);
+  if (token === undefined)
+    return stranger(deny(401, 'token-malformed', 'the Authorization header holds no token'));
+  const checked = tokens.check(deployment, token, service);
+  const result = checked instanceof Promise ? await checked : checked;
+  if (result.outcome === 'deny') return stranger(result);
+  const account = { user: result.user, homeCluster: result.cluster };
+  return { outcome: 'caller', account, proof: 'token', expiresAt: result.expiresAt };
+}
+
+/** The name and password in an Authorization value, or why there are none. */
+export function readCredentials(
+  settings: AccessSettings,
+  authorization: string | undefined,
+): Credentials | Deny {
+  const basic = parseBasic(authorization);
+  if (!offersPasswords(settings)) {
+    if (basic.kind === 'missing') return deny(401, 'token-missing', 'no token was sent');
+    return deny(403, 'access-off', 'sign-in by user credential is switched off in the access settings');
+  }
+  switch (basic.kind) {
+    case 'basic':
+      return basic.credentials;
+    case 'missing':
+      return deny(401, 'credentials-missing', 'no credentials were sent');
+    case 'malformed':
+      return deny(401, 'credentials-malformed', 'the Authorization header cannot be read');
+    default:
+      return deny(401, 'scheme-unsupported', 'this authorization scheme is not offered');
+  }
+}
+
+function stranger(verdict: Deny, claimed?: string): Stranger {
+  return { outcome: 'stranger', verdict, claimed };
+}
