@@ -99,7 +99,7 @@ export class NodeConnections {
     if (known?.isOpen === true) return known;
     const socket = this.#dial(node);
     const origin: Origin = { kind: 'node', side: this.#options.hop.inside[node.transport], zone: node.zone };
-    const from = { address: canonicalHost(node.address), port: node.port, zone: node.zone };
+    const from = { address: canonicalHost(node.addresses[0]), port: node.port, zone: node.zone };
     const connection: SipConnection = this.#enter(socket, nodeScope(node.name), origin, from, (reason) => {
       if (this.#outbound.get(node.zone) === connection) this.#outbound.delete(node.zone);
       this.#options.log.warn({ node: node.name, zone: node.zone, reason }, 'SIP connection to node closed');
@@ -148,7 +148,7 @@ export class NodeConnections {
 
   #dial(node: SipNode): Duplex {
     const { connectTimeoutMs, tls, authorities, count } = this.#options;
-    const target = { host: node.address, port: node.port };
+    const target = { host: node.addresses[0], port: node.port };
     const socket: Socket =
       node.transport === 'tcp'
         ? connectTcp({ ...target, noDelay: true })

@@ -3,7 +3,7 @@ import { canonicalHost, NodeDirectory, type SipNode } from './node-directory.ts'
 
 const node = (name: string, address: string, over: Partial<SipNode> = {}): SipNode => ({
   name,
-  address,
+  addresses: [address],
   transport: 'tcp',
   port: 5060,
   zone: `CEtcp-${name}`,
@@ -20,7 +20,7 @@ const oneOauth = node('cm1.example.com', '10.0.0.1', {
   port: 5091,
   zone: 'CEOAuth-cm1.example.com',
 });
-const two = node('cm2.example.com', '10.0.0.2');
+const two = node('cm2.example.com', '10.0.0.2', { addresses: ['10.0.0.2', '2001:db8::2'] });
 
 function directory(nodes: readonly SipNode[] = [one, oneTls, oneOauth, two]) {
   const domains = ['Example.COM'];
@@ -29,11 +29,21 @@ function directory(nodes: readonly SipNode[] = [one, oneTls, oneOauth, two]) {
 const wanted = { port: undefined, bearer: false, homeZone: undefined };
 const zones = (nodes: readonly SipNode[]) => nodes.map(({ zone }) => zone);
 
+test.each([
+  ['10.0.0.2', 'cm2.example.com'],
+  ['::ffff:10.0.0.2', 'cm2.example.com'],
+  ['2001:db8::2', 'cm2.example.com'],
+  ['10.0.0.3', undefined],
+])('a connection from %s is of %s', (address, name) =>
+  expect(directory().byAddress(address)?.name).toBe(name),
+);
+
 describe('where a request may go', () => {
   const rows: [string, Parameters<NodeDirectory['candidates']>[0], string[]][] = [
     ['a node by name', { ...wanted, host: 'CM1.example.com.' }, ['CEtcp-cm1.example.com']],
     ['a node by address', { ...wanted, host: '10.0.0.2' }, ['CEtcp-cm2.example.com']],
     ['a node by mapped address', { ...wanted, host: '[::ffff:10.0.0.2]' }, ['CEtcp-cm2.example.com']],
+    ['a node by its second address', { ...wanted, host: '[2001:DB8::2]' }, ['CEtcp-cm2.example.com']],
     ['a node at its TLS port', { ...wanted, host: 'cm1.example.com', port: 5061 }, ['CEtls-cm1.example.com']],
     [
       'a node with a token',

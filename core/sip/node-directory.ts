@@ -5,11 +5,14 @@
 /** One way to one discovered node; a node in mixed mode is listed once per zone. */
 export interface SipNode {
   readonly name: string;
-  readonly address: string;
+  /** As discovery pinned them: the first is dialled, the node may connect back from any. */
+  readonly addresses: readonly [string, ...string[]];
   readonly transport: 'tcp' | 'tls';
   readonly port: number;
   /** `CEtcp-<node>`, `CEtls-<node>` or `CEOAuth-<node>`. */
   readonly zone: string;
+  /** The deployment (partition) of its cluster; undefined where there is none. */
+  readonly deployment?: string;
 }
 
 export interface NodeDirectoryOptions {
@@ -118,7 +121,7 @@ export class NodeDirectory {
     const zones = new Set(nodes.map((node) => node.zone));
     for (const zone of this.#avoidUntil.keys()) if (!zones.has(zone)) this.#avoidUntil.delete(zone);
     for (const node of nodes) {
-      for (const host of new Set([canonicalHost(node.name), canonicalHost(node.address)])) {
+      for (const host of new Set([node.name, ...node.addresses].map(canonicalHost))) {
         const ways = this.#byHost.get(host);
         if (ways === undefined) this.#byHost.set(host, [node]);
         else ways.push(node);

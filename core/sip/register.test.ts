@@ -12,7 +12,13 @@ import {
 } from './register.ts';
 import { isRefusal } from './verdict.ts';
 
-const node: SipNode = { name: 'cm1', address: '10.0.0.1', transport: 'tcp', port: 5060, zone: 'CEtcp-cm1' };
+const node: SipNode = {
+  name: 'cm1',
+  addresses: ['10.0.0.1'],
+  transport: 'tcp',
+  port: 5060,
+  zone: 'CEtcp-cm1',
+};
 const flow = { edge: 'edge1', token: 't' };
 let table: BindingTable;
 let context: RegisterContext;

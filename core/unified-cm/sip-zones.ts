@@ -13,8 +13,8 @@ export interface SipZone {
   readonly zone: string;
   /** The node's name, which its certificate must cover. */
   readonly name: string;
-  /** The address pinned at discovery. */
-  readonly address: string;
+  /** The addresses pinned at discovery; the first is dialled. */
+  readonly addresses: readonly [string, ...string[]];
   readonly transport: 'tcp' | 'tls';
   readonly port: number;
   readonly cluster: string;
@@ -25,13 +25,24 @@ export interface SipZone {
 
 /** The zones of one node; none before its address is known. */
 export function sipZonesOf(node: CallControlNode, ports: SipPorts): SipZone[] {
-  const address = node.addresses[0];
-  if (address === undefined || !node.kinds.includes('unified-cm')) return [];
+  const [first, ...others] = node.addresses;
+  if (first === undefined || !node.kinds.includes('unified-cm')) return [];
   const { name, cluster, deployment, trust } = node;
   const zone = (prefix: string, transport: 'tcp' | 'tls', port: number | undefined): SipZone[] =>
     port === undefined
       ? []
-      : [{ zone: `${prefix}-${name}`, name, address, transport, port, cluster, deployment, trust }];
+      : [
+          {
+            zone: `${prefix}-${name}`,
+            name,
+            addresses: [first, ...others],
+            transport,
+            port,
+            cluster,
+            deployment,
+            trust,
+          },
+        ];
   return [
     ...zone('CEtcp', 'tcp', ports.tcpPort),
     ...zone('CEtls', 'tls', ports.tlsPort),

@@ -210,7 +210,7 @@ describe('call control', () => {
   test('a node that cannot be reached is passed over, and asked last from then on', async () => {
     pair = await openPair({
       nodes: (node) => [
-        { ...node, name: 'cm0.example.com', address: '127.0.0.9', port: 9, zone: 'CEtcp-cm0' },
+        { ...node, name: 'cm0.example.com', addresses: ['127.0.0.9'], port: 9, zone: 'CEtcp-cm0' },
         { ...node, name: 'cm1.example.com' },
       ],
     });
@@ -236,7 +236,7 @@ describe('call control', () => {
   });
 
   test('all nodes down is 503', async () => {
-    pair = await openPair({ nodes: (node) => [{ ...node, address: '127.0.0.9', port: 9 }] });
+    pair = await openPair({ nodes: (node) => [{ ...node, addresses: ['127.0.0.9'], port: 9 }] });
     const phone = pair.client();
     await play(
       `

@@ -67,10 +67,31 @@ describe('a node over TLS (T-144)', () => {
 });
 
 test('who connects to core’s inside port and is no node is refused', async () => {
-  pair = await openPair({ nodes: (node) => [{ ...node, address: '127.0.0.9' }] });
+  pair = await openPair({ nodes: (node) => [{ ...node, addresses: ['127.0.0.9'] }] });
   const stranger = new Actor('stranger', connect(pair.corePorts.tcp, '127.0.0.1'));
   await stranger.closed;
   expect(pair.counts.get('inside-refused not-a-node')).toBe(1);
+});
+
+test('a node may come from any of its addresses', async () => {
+  pair = await openPair({ nodes: (node) => [{ ...node, addresses: ['127.0.0.9', '127.0.0.1'] }] });
+  const node = new Actor('node', connect(pair.corePorts.tcp, '127.0.0.1'));
+  await play(
+    `
+    node sends:
+      OPTIONS sip:10.15.20.10 SIP/2.0
+      Via: SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bKo
+      From: <sip:cm1.example.com>;tag=n
+      To: <sip:10.15.20.10>
+      Call-ID: o
+      CSeq: 1 OPTIONS
+    node receives:
+      SIP/2.0 200 OK
+      ...
+    `,
+    { node },
+  );
+  node.close();
 });
 
 test('a node may come by a connection of its own', async () => {

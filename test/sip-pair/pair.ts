@@ -105,7 +105,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
   const registrarPort = (server.address() as AddressInfo).port;
   const node: SipNode = {
     name: 'cm1.example.com',
-    address: '127.0.0.1',
+    addresses: ['127.0.0.1'],
     transport: 'tcp',
     port: registrarPort,
     zone: 'CEtcp-cm1.example.com',
