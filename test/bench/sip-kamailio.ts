@@ -6,7 +6,7 @@ import path from 'node:path';
 import type { ProcessKeeper, StartedProcess } from '../topology/process-keeper.ts';
 import { kamailioModules } from '../topology/requirements.ts';
 import { until } from '../topology/until.ts';
-import { reachable } from './sip-reach.ts';
+import { listens } from './sip-listening.ts';
 
 interface Script {
   readonly name: string;
@@ -123,7 +123,7 @@ async function start(keeper: ProcessKeeper, folder: string, script: Script): Pro
     name: script.name,
   });
   for (const [host = '', port] of script.listen.map((one) => one.split(':').slice(1))) {
-    await until(`${script.name} listens`, () => reachable(host, Number(port)), {
+    await until(`${script.name} listens`, () => listens(host, Number(port)), {
       detail: () => kamailio.tail(),
     });
   }
@@ -139,6 +139,9 @@ function configuration({ modules, listen, settings, route }: Script): string {
     'tcp_children=1',
     'auto_aliases=no',
     'tcp_connection_lifetime=3600',
+    // What may wait for a next hop that is slow to read; the default of 32 KiB is less than 50 calls.
+    'tcp_conn_wq_max=8388608',
+    'tcp_wq_max=67108864',
     'tcp_max_connections=20000',
     'tls_max_connections=20000',
     // Must stand before the module is loaded.

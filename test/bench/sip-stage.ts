@@ -10,7 +10,7 @@ import { createPair } from '../../zones/index.ts';
 import { createAuthority, issueIdentity } from '../../zones/pair/certificate.ts';
 import { ProcessKeeper, type StartedProcess } from '../topology/process-keeper.ts';
 import { until } from '../topology/until.ts';
-import { reachable } from './sip-reach.ts';
+import { listens } from './sip-listening.ts';
 import { startRegistrar } from './sip-kamailio.ts';
 import { startAnswering } from './sip-uas.ts';
 
@@ -128,7 +128,7 @@ export async function startViaduct(
       { name: role, cwd: folder },
     );
   const edge = start('edge');
-  await until('edge listens', () => reachable(at.edge, 5061), {
+  await until('edge listens', () => listens(at.edge, 5061), {
     deadlineMs: 30_000,
     detail: () => edge.tail(),
   });

@@ -4,7 +4,7 @@ import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { ProcessKeeper } from '../topology/process-keeper.ts';
 import { until } from '../topology/until.ts';
-import { reachable } from './sip-reach.ts';
+import { listens } from './sip-listening.ts';
 
 export interface AnsweringOptions {
   readonly address: string;
@@ -28,7 +28,7 @@ export async function startAnswering(
     cwd: folder,
     env: { TERM: 'dumb' },
   });
-  await until(`SIPp answers as ${options.user}`, () => reachable(options.address, options.port), {
+  await until(`SIPp answers as ${options.user}`, () => listens(options.address, options.port), {
     detail: () => sipp.tail(),
   });
 }
