@@ -43,7 +43,7 @@ beforeAll(async () => {
   // Refused with everything in the wrong place, which is what tempts a log line. Whoever types a password as user name
   // has made it a user name: it may stand in the log and in the counter of sign-ins.
   const inQuery = `get_edge_config?password=${ALICE.password}&X-Auth=${cookie}&access_token=${cookie}`;
-  await client.toEdge(inQuery, { user: `${ALICE.password}`, password: ALICE.user });
+  await client.toEdge(inQuery, { user: ALICE.password, password: ALICE.user });
 });
 afterAll(async () => {
   client?.close();

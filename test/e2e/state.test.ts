@@ -63,7 +63,7 @@ test.skipIf(!canMount)(
     await until('the full disk is told', async () =>
       /journal: /.test(String((await core.status())['state'])),
     );
-    expect(core.output()).toContain('state directory does not work; going on in memory');
+    await until('it is logged', () => core.output().includes('does not work; going on in memory'));
     await expectServed(company);
     rmSync(filler);
     await until('the journal works again', async () => (await core.status())['state'] === 'good', {
