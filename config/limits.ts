@@ -150,6 +150,7 @@ export const XMPP_LIMITS = {
   maxFrameBytes: 32 * 1024 * 1024,
   burstSeconds: 2,
   maxHandshakes: 512,
+  handshakeTimeoutMs: 10_000,
   writeTimeoutMs: 60_000,
   closeTimeoutMs: 2_000,
 } as const;

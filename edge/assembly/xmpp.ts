@@ -4,7 +4,6 @@ import type { Count, Log } from '../../admin/index.ts';
 import { XMPP_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig } from '../../config/index.ts';
 import { systemClock } from '../../zones/index.ts';
-import { DOOR_CIPHERS, DOOR_GROUPS } from '../door-tls.ts';
 import type { EdgeXmppOptions } from '../xmpp/index.ts';
 
 const ID_BYTES = 16;
@@ -21,8 +20,6 @@ export function edgeXmppOptions(
     host: listen.external,
     port: xmpp.port,
     certificate: { chain: certificate.chain.reveal(), key: certificate.key.reveal() },
-    groups: DOOR_GROUPS,
-    ciphers: DOOR_CIPHERS,
     name: edge.name,
     maxConnections: xmpp.maxConnections,
     maxConnectionsPerAddress: xmpp.maxConnectionsPerAddress,
@@ -33,6 +30,7 @@ export function edgeXmppOptions(
       session: { ...XMPP_LIMITS.session, maxElementLength: xmpp.maxStanza },
       maxBytesPerSecond: xmpp.maxRate,
       burstBytes: xmpp.maxRate * XMPP_LIMITS.burstSeconds,
+      handshakeTimeoutMs: XMPP_LIMITS.handshakeTimeoutMs,
       signInTimeoutMs: xmpp.signInTimeout,
       idleTimeoutMs: xmpp.idleTimeout,
       writeTimeoutMs: XMPP_LIMITS.writeTimeoutMs,

@@ -12,6 +12,8 @@ export interface ClientLimits {
   readonly maxBytesPerSecond: number;
   /** Bytes that may come at once after a pause. */
   readonly burstBytes: number;
+  /** From connection to the end of the TLS handshake. */
+  readonly handshakeTimeoutMs: number;
   /** From connection to sign-in. */
   readonly signInTimeoutMs: number;
   /** Silence in both directions. */
@@ -27,9 +29,6 @@ export interface EdgeXmppOptions {
   readonly port: number;
   /** PEM texts of the public certificate. */
   readonly certificate: { readonly chain: string; readonly key: string };
-  /** Key exchange groups and cipher suites in OpenSSL's words. */
-  readonly groups: string;
-  readonly ciphers: string;
   /** Who edge says it is when a client names no domain. */
   readonly name: string;
   readonly maxConnections: number;

@@ -3,7 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { LinkError, openEdgeEnd, type PeerIdentity, type XmppLink } from '../../zones/index.ts';
-import { Admission } from '../sip/admission.ts';
+import { Admission } from '../admission.ts';
 import { runClearPhase } from './clear-phase.ts';
 import { ClientSession } from './client-session.ts';
 import type { EdgeXmppOptions } from './edge-xmpp-options.ts';
@@ -30,7 +30,7 @@ export class EdgeXmpp {
 
   constructor(options: EdgeXmppOptions) {
     this.#options = options;
-    this.#context = doorContext(options);
+    this.#context = doorContext(options.certificate);
     this.#admission = new Admission(options);
     this.#server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
@@ -97,28 +97,39 @@ export class EdgeXmpp {
     const address = raw.remoteAddress;
     raw.on('error', () => undefined); // told again by 'close'
     if (address === undefined) return void raw.destroy();
-    const refusal = this.#admission.admit(address);
-    if (refusal !== undefined) {
-      count('connection-refused', refusal);
+    const place = this.#admission.admit(address);
+    if (typeof place === 'string') {
+      count('connection-refused', place);
       return void raw.destroy();
     }
     this.#sockets.add(raw);
-    const handshakeOver = once(() => this.#admission.handshakeOver());
-    const cancelDeadline = clock.after(limits.signInTimeoutMs, () => {
-      count('sign-in-timeout');
+    const late = (reason: 'handshake-timeout' | 'sign-in-timeout') => (): void => {
+      count(reason);
       raw.destroy();
-    });
+    };
+    const handshakeDeadline = clock.after(limits.handshakeTimeoutMs, late('handshake-timeout'));
+    const signInDeadline = clock.after(limits.signInTimeoutMs, late('sign-in-timeout'));
     raw.once('close', () => {
-      cancelDeadline();
-      handshakeOver();
+      handshakeDeadline();
+      signInDeadline();
       this.#sockets.delete(raw);
-      this.#admission.release(address);
+      place.left();
     });
-    const onTls = (): void => this.#startTls(raw, handshakeOver, cancelDeadline);
-    runClearPhase(raw, { limits: limits.clear, name, newId, count, onTls });
+    const onSecured = (socket: TLSSocket): void => {
+      handshakeDeadline();
+      place.handshakeDone();
+      this.#serve(socket, signInDeadline);
+    };
+    runClearPhase(raw, {
+      limits: limits.clear,
+      name,
+      newId,
+      count,
+      onTls: () => this.#startTls(raw, onSecured),
+    });
   }
 
-  #startTls(raw: Socket, handshakeOver: () => void, cancelDeadline: () => void): void {
+  #startTls(raw: Socket, onSecured: (socket: TLSSocket) => void): void {
     const { count } = this.#options;
     const socket = secure(raw, this.#context);
     let isSecured = false;
@@ -129,12 +140,11 @@ export class EdgeXmpp {
     socket.once('close', () => raw.destroy());
     socket.once('secure', () => {
       isSecured = true;
-      handshakeOver();
-      this.#serve(socket, cancelDeadline);
+      onSecured(socket);
     });
   }
 
-  #serve(socket: TLSSocket, cancelDeadline: () => void): void {
+  #serve(socket: TLSSocket, signInDeadline: () => void): void {
     let isSignedIn = false;
     const session = new ClientSession(socket, {
       ...this.#options,
@@ -142,7 +152,7 @@ export class EdgeXmpp {
       onSignedIn: () => {
         isSignedIn = true;
         this.#signedIn += 1;
-        cancelDeadline();
+        signInDeadline();
       },
     });
     this.#sessions.add(session);
@@ -158,13 +168,4 @@ export class EdgeXmpp {
     if (least === undefined) throw new LinkError('closed', 'no core is connected for messaging');
     return least.open();
   }
-}
-
-function once(run: () => void): () => void {
-  let isDone = false;
-  return () => {
-    if (isDone) return;
-    isDone = true;
-    run();
-  };
 }
