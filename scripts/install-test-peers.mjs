@@ -20,6 +20,7 @@ const PEERS = [
   ['sipp', 'sip-tester', 'SIP scenarios'],
   ['stunnel', 'stunnel4', 'SIP scenarios'],
   ['prosody', 'prosody', 'messaging'],
+  ['turnutils_uclient', 'coturn', 'TURN'],
   ['gcc', 'gcc', 'SRTP'],
   ['/libsrtp2.so', 'libsrtp2-dev', 'SRTP'],
 ];

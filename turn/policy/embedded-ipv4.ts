@@ -30,9 +30,14 @@ function isIsatap(bytes: Buffer): boolean {
   return (bytes.readUInt32BE(8) & 0xfdffffff) >>> 0 === 0x00005efe;
 }
 
+/** `::` and `::1` are themselves, not IPv4-compatible forms of 0.0.0.0 and 0.0.0.1 (RFC 4291 §2.5.5.1). */
+function isUnspecifiedOrLoopback(bytes: Buffer): boolean {
+  return bytes.subarray(0, 15).every((byte) => byte === 0) && bytes[15]! <= 1;
+}
+
 /** Each IPv4 address (four bytes) inside an address; empty for IPv4 and for plain IPv6. */
 export function embeddedIpv4(bytes: Buffer): Buffer[] {
-  if (bytes.length !== 16) return [];
+  if (bytes.length !== 16 || isUnspecifiedOrLoopback(bytes)) return [];
   const found = ENCODINGS.filter(({ range }) => inRange(range, bytes)).flatMap(({ places }) =>
     places.map(({ offset, inverted }) => ipv4At(bytes, offset, inverted)),
   );

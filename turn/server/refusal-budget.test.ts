@@ -87,7 +87,7 @@ describe('relay ports', () => {
   test('each once, then none, then the one that has rested longest', () => {
     const ports = portsOf(24_000, 24_003);
     const lent = [1, 2, 3, 4].map(() => ports.acquire(0)!);
-    expect([...lent].sort()).toEqual([24_000, 24_001, 24_002, 24_003]);
+    expect([...lent].sort((a, b) => a - b)).toEqual([24_000, 24_001, 24_002, 24_003]);
     expect(ports.acquire(0)).toBeUndefined();
     ports.release(lent[2]!, 0);
     ports.release(lent[0]!, 1);
