@@ -1,0 +1,281 @@
+import { parse as parseXml } from 'ltx';
+import { describe, expect, it } from 'vitest';
+import { NS_BIND, NS_CLIENT, NS_SASL, NS_STREAMS, NS_STREAM_MANAGEMENT } from './namespaces.ts';
+import { type SessionAction, type SessionInput, SessionProxy } from './session-proxy.ts';
+import type { StreamEvent } from './stream-parser.ts';
+
+const HEADER = { to: undefined, from: 'example.com', id: 'server-id', lang: 'en' };
+const SIGN_IN = `<f><mechanisms xmlns="${NS_SASL}"><mechanism>SCRAM-SHA-1-PLUS</mechanism><mechanism>PLAIN</mechanism><mechanism>X-OAUTH2</mechanism></mechanisms><compression xmlns="http://jabber.org/features/compress"/></f>`;
+const SESSION = `<f><bind xmlns="${NS_BIND}"/><compression xmlns="http://jabber.org/features/compress"/><sm xmlns="urn:xmpp:sm:3"/></f>`;
+const plain = (message: string): string => Buffer.from(message).toString('base64');
+const auth = (message = '\0alice\0pw', mechanism = 'PLAIN'): string =>
+  `<auth xmlns="${NS_SASL}" mechanism="${mechanism}">${plain(message)}</auth>`;
+const BIND = `<iq type="set" id="1"><bind xmlns="${NS_BIND}"/></iq>`;
+const BOUND = `<iq type="result" id="1"><bind xmlns="${NS_BIND}"><jid>alice@example.com/x</jid></bind></iq>`;
+
+function element(text: string): StreamEvent {
+  const parsed = parseXml(text);
+  return {
+    kind: 'element',
+    local: parsed.getName(),
+    namespace: parsed.getNS() ?? NS_CLIENT,
+    element: parsed,
+  };
+}
+
+/** Short words for actions: what a reader of a dialogue wants to see. */
+function short(action: SessionAction): string {
+  switch (action.kind) {
+    case 'to-client':
+    case 'to-server':
+    case 'end-client':
+      return `${action.kind} ${action.text.replaceAll(/<\?xml[^>]*\?>|<stream:stream[^>]*>/g, (tag) => (tag.startsWith('<?') ? '' : '[header]'))}`;
+    case 'signed-in':
+      return `signed-in ${action.user}`;
+    case 'open-server':
+      return `open-server ${action.domain}`;
+    case 'end-server':
+      return `end-server ${action.clean ? 'clean' : 'cut'}`;
+    case 'count':
+      return `count ${action.event}`;
+    default:
+      return action.kind;
+  }
+}
+
+/** A proxy and the dialogue with it. */
+function session() {
+  const proxy = new SessionProxy({
+    maxFailedSignIns: 3,
+    policyOf: (domain) => (domain === 'example.com' ? 'allowed' : domain === 'off.com' ? 'off' : 'unknown'),
+  });
+  const handle = (input: SessionInput): string[] => proxy.handle(input).map(short);
+  const says = {
+    proxy,
+    handle,
+    opens: (to?: string) =>
+      handle({ kind: 'client', event: { kind: 'open', header: { ...HEADER, from: undefined, to } } }),
+    client: (text: string) => handle({ kind: 'client', event: element(text) }),
+    server: (text: string) => handle({ kind: 'server', event: element(text) }),
+    ready: (features: string) =>
+      handle({ kind: 'server-ready', header: HEADER, features: parseXml(features) }),
+  };
+  return says;
+}
+
+/** A session that has come as far as `until`. */
+function at(until: 'sign-in' | 'signed-in' | 'unbound' | 'bound') {
+  const says = session();
+  says.opens('example.com');
+  says.ready(SIGN_IN);
+  if (until === 'sign-in') return says;
+  says.client(auth());
+  says.server(`<success xmlns="${NS_SASL}"/>`);
+  if (until === 'signed-in') return says;
+  says.opens('example.com');
+  says.ready(SESSION);
+  if (until === 'unbound') return says;
+  says.client(BIND);
+  says.server(BOUND);
+  return says;
+}
+
+const condition = (actions: readonly string[]): string | undefined =>
+  actions.map((action) => /^end-client .*<stream:error><([a-z-]+)/.exec(action)?.[1]).find((found) => found);
+
+describe('the road of a session', () => {
+  it('leads from header to stanzas', () => {
+    const says = session();
+    expect(says.opens('Example.com')).toEqual(['open-server example.com']);
+    expect(says.ready(SIGN_IN)).toEqual([
+      `to-client [header]<stream:features><mechanisms xmlns="${NS_SASL}"><mechanism>PLAIN</mechanism></mechanisms></stream:features>`,
+    ]);
+    expect(says.client(auth())).toEqual([
+      `to-server ${auth()}`.replace(
+        /xmlns="[^"]*" mechanism="PLAIN"/,
+        `xmlns="${NS_SASL}" mechanism="PLAIN"`,
+      ),
+    ]);
+    expect(says.server(`<success xmlns="${NS_SASL}"/>`)).toEqual(['signed-in alice@example.com']);
+    expect(says.opens('example.com')).toEqual(['restart-server']);
+    expect(says.ready(SESSION)).toEqual([
+      `to-client [header]<stream:features xmlns:stream="${NS_STREAMS}"><bind xmlns="${NS_BIND}"/><sm xmlns="urn:xmpp:sm:3"/></stream:features>`,
+    ]);
+    expect(says.client(BIND)).toEqual([`to-server ${BIND}`]);
+    expect(says.server(BOUND)).toEqual([`to-client ${BOUND}`]);
+    expect(says.client('<presence/>')).toEqual(['to-server <presence/>']);
+    expect(says.server('<message from="b"/>')).toEqual(['to-client <message from="b"/>']);
+    expect(says.proxy.phase).toBe('bound');
+  });
+
+  it('lets a session be resumed instead of bound (XEP-0198)', () => {
+    const says = at('unbound');
+    const resume = '<resume xmlns="urn:xmpp:sm:3" previd="x" h="1"/>';
+    expect(says.client(resume)).toEqual([`to-server ${resume}`]);
+    says.server('<resumed xmlns="urn:xmpp:sm:3" previd="x" h="1"/>');
+    expect(says.proxy.phase).toBe('bound');
+    expect(NS_STREAM_MANAGEMENT).toContain('urn:xmpp:sm:3');
+  });
+
+  it('passes challenges and responses', () => {
+    const says = at('sign-in');
+    says.client(`<auth xmlns="${NS_SASL}" mechanism="PLAIN"/>`);
+    expect(says.server(`<challenge xmlns="${NS_SASL}"/>`)).toEqual([
+      `to-client <challenge xmlns="${NS_SASL}"/>`,
+    ]);
+    expect(says.client(`<response xmlns="${NS_SASL}">${plain('\0bob\0pw')}</response>`)).toHaveLength(1);
+    expect(says.server(`<success xmlns="${NS_SASL}"/>`)).toEqual(['signed-in bob@example.com']);
+  });
+
+  it('reports a conflict of resources as the server says it', () => {
+    const says = at('unbound');
+    says.client(BIND);
+    const conflict = '<iq type="error" id="1"><error type="cancel" code="409"/></iq>';
+    expect(says.server(conflict)).toEqual([`to-client ${conflict}`]);
+    expect(says.proxy.phase).toBe('unbound');
+  });
+});
+
+describe('domains', () => {
+  it.each([
+    ['other.com', 'host-unknown'],
+    ['off.com', 'policy-violation'],
+    [undefined, 'host-unknown'],
+  ])('%s: %s', (domain, expected) => {
+    const actions = session().opens(domain);
+    expect(condition(actions)).toBe(expected);
+    expect(actions.find((action) => action.startsWith('end-client'))).toContain('[header]');
+  });
+
+  it('cannot change after sign-in', () => {
+    expect(condition(at('signed-in').opens('off.com'))).toBe('host-unknown');
+  });
+});
+
+describe('sign-in', () => {
+  it.each([
+    ['acting as another (T-084)', auth('bob@example.com\0alice\0pw'), 'invalid-authzid'],
+    ['channel binding', auth('p=tls-unique,,n=a,r=b', 'SCRAM-SHA-1-PLUS'), 'invalid-mechanism'],
+    ['OAuth', auth('x', 'X-OAUTH2'), 'invalid-mechanism'],
+    ['a mechanism the server has not', auth('n,,n=a,r=b', 'SCRAM-SHA-256'), 'invalid-mechanism'],
+    ['no base64', `<auth xmlns="${NS_SASL}" mechanism="PLAIN">?</auth>`, 'incorrect-encoding'],
+  ])('refuses %s, and the client may try again', (_name, message, expected) => {
+    const says = at('sign-in');
+    const actions = says.client(message);
+    expect(actions.join()).toContain(`<failure xmlns="${NS_SASL}"><${expected}/>`);
+    expect(actions.some((action) => action.startsWith('to-server'))).toBe(false);
+    expect(says.client(auth())).toHaveLength(1);
+  });
+
+  it('ends after three failures', () => {
+    const says = at('sign-in');
+    const failure = `<failure xmlns="${NS_SASL}"><not-authorized/></failure>`;
+    const tries = [1, 2, 3].map(() => {
+      says.client(auth());
+      return condition(says.server(failure));
+    });
+    expect(tries).toEqual([undefined, undefined, 'policy-violation']);
+    expect(says.proxy.phase).toBe('ended');
+  });
+
+  it('aborts at the server what turns out to be another', () => {
+    const says = at('sign-in');
+    says.client(`<auth xmlns="${NS_SASL}" mechanism="PLAIN"/>`);
+    const actions = says.client(
+      `<response xmlns="${NS_SASL}">${plain('bob@example.com\0alice\0pw')}</response>`,
+    );
+    expect(actions).toEqual(['count identity-refused', `to-server <abort xmlns="${NS_SASL}"/>`]);
+  });
+
+  it('believes no success without a name', () => {
+    const says = at('sign-in');
+    says.client(`<auth xmlns="${NS_SASL}" mechanism="PLAIN"/>`);
+    expect(condition(says.server(`<success xmlns="${NS_SASL}"/>`))).toBe('internal-server-error');
+  });
+});
+
+describe('order (T-085)', () => {
+  const STANZA = '<message to="bob@example.com"/>';
+  it.each([
+    ['a stanza before sign-in', 'sign-in', STANZA, 'not-authorized'],
+    ['binding before sign-in', 'sign-in', BIND, 'not-authorized'],
+    [
+      'registration before sign-in',
+      'sign-in',
+      '<iq type="set"><query xmlns="jabber:iq:register"/></iq>',
+      'not-authorized',
+    ],
+    ['a response to nothing', 'sign-in', `<response xmlns="${NS_SASL}"/>`, 'not-authorized'],
+    ['a stanza before the new stream', 'signed-in', STANZA, 'not-authorized'],
+    ['a stanza before binding', 'unbound', STANZA, 'not-authorized'],
+    ['a question before binding', 'unbound', '<iq type="get"/>', 'not-authorized'],
+    ['SASL after sign-in', 'bound', auth(), 'unsupported-stanza-type'],
+    [
+      'STARTTLS inside TLS',
+      'bound',
+      '<starttls xmlns="urn:ietf:params:xml:ns:xmpp-tls"/>',
+      'unsupported-stanza-type',
+    ],
+    [
+      'compression (T-083)',
+      'bound',
+      '<compress xmlns="http://jabber.org/protocol/compress"/>',
+      'unsupported-stanza-type',
+    ],
+    ['a stanza of servers', 'bound', '<message xmlns="jabber:server"/>', 'unsupported-stanza-type'],
+    ['a stranger', 'bound', '<hello/>', 'unsupported-stanza-type'],
+  ] as const)('%s ends the stream', (_name, phase, text, expected) => {
+    const says = at(phase);
+    const actions = says.client(text);
+    expect(condition(actions)).toBe(expected);
+    expect(actions.some((action) => action.startsWith('to-server'))).toBe(false);
+    expect(says.proxy.phase).toBe('ended');
+  });
+
+  it('a second header ends the stream', () => {
+    expect(condition(at('bound').opens('example.com'))).toBe('bad-format');
+  });
+
+  it('nothing of the server reaches a client that has not signed in', () => {
+    expect(condition(at('sign-in').server(STANZA))).toBe('internal-server-error');
+  });
+});
+
+describe('the end', () => {
+  it('of a client that says so takes the session along', () => {
+    const says = at('bound');
+    expect(says.handle({ kind: 'client', event: { kind: 'close' } })).toEqual([
+      'end-server clean',
+      'end-client </stream:stream>',
+    ]);
+  });
+
+  it('of a client that says nothing leaves it to be resumed', () => {
+    expect(at('bound').handle({ kind: 'client-lost' })).toEqual(['end-server cut']);
+  });
+
+  it.each([
+    ['server-lost', 'remote-connection-failed'],
+    ['server-unreachable', 'remote-connection-failed'],
+  ] as const)('%s is said aloud', (kind, expected) => {
+    expect(condition(at('bound').handle({ kind }))).toBe(expected);
+  });
+
+  it.each([
+    ['conflict', 'conflict'],
+    ['system-shutdown', 'system-shutdown'],
+    ['see-other-host', 'undefined-condition'],
+  ])('a stream error of the server: %s', (said, expected) => {
+    const error = `<stream:error xmlns:stream="${NS_STREAMS}"><${said} xmlns="urn:ietf:params:xml:ns:xmpp-streams">im2.inside</${said}></stream:error>`;
+    const actions = at('bound').server(error);
+    expect(condition(actions)).toBe(expected);
+    expect(actions.join()).not.toContain('inside');
+  });
+
+  it('is one: nothing follows it', () => {
+    const says = at('bound');
+    says.handle({ kind: 'server-lost' });
+    expect(says.client('<presence/>')).toEqual([]);
+    expect(says.handle({ kind: 'client-lost' })).toEqual([]);
+  });
+});
