@@ -72,7 +72,13 @@ function assemble(
     ),
   );
   const sip: CoreSip = new CoreSip(
-    coreSipOptions(config, { nodes: () => https.unifiedCm.sipZones(), media, state, ...observers('sip') }),
+    coreSipOptions(config, {
+      nodes: () => https.unifiedCm.sipZones(),
+      media,
+      state,
+      tokens: https.tokens,
+      ...observers('sip'),
+    }),
   );
   const xmppOptions = coreXmppOptions(config, resolve, observers('xmpp'));
   const xmpp = xmppOptions && new CoreXmpp(xmppOptions);

@@ -1,6 +1,7 @@
 // From core's configuration to the options of the SIP plane.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Count, Log } from '../../admin/index.ts';
+import type { Tokens } from '../../auth/index.ts';
 import { SIP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { systemClock } from '../../sip/index.ts';
@@ -12,9 +13,15 @@ import type { CoreState } from './state.ts';
 interface Surroundings {
   readonly nodes: () => readonly SipNode[];
   readonly media: MediaAnchor;
+  readonly tokens: Tokens | undefined;
   readonly state: CoreState;
   readonly log: Log;
   readonly count: Count;
+}
+
+/** The token judge of the SIP door; which deployment a token is of is compared with the node it is bound for. */
+function judgeOf(tokens: Tokens | undefined): CoreSipOptions['tokens'] {
+  return tokens && ((token) => tokens.check(undefined, token, 'sip'));
 }
 
 /** Options of the SIP plane. */
@@ -39,6 +46,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     pathHeaders: sip.pathHeaders,
     requireRegistration: sip.requireRegistration,
     policy: undefined,
+    tokens: judgeOf(around.tokens),
     hopCount: sip.hopCount,
     maxMessageBytes: sip.maxMessage,
     maxHeaderLines: SIP_LIMITS.maxHeaderLines,
@@ -53,6 +61,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     connectTimeoutMs: sip.connectTimeout,
     closeTimeoutMs: SIP_LIMITS.closeTimeoutMs,
     setupTimeoutMs: sip.setupTimeout,
+    ...SIP_LIMITS.linkWait,
     acknowledgeTimeoutMs: SIP_LIMITS.acknowledgeTimeoutMs,
     maxSilenceMs: SIP_LIMITS.maxSilenceMs,
     lingerMs: SIP_LIMITS.lingerMs,

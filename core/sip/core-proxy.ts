@@ -379,8 +379,10 @@ export class CoreProxy implements TransactionUser {
 
   #refuse(server: ServerTransaction, refusal: Refusal): void {
     this.#note(refusal, server.request, this.#origins.get(server.transport.id));
-    const { status, reason, retryAfterSeconds } = refusal;
-    server.reply(status, reason, retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds));
+    const { status, reason, retryAfterSeconds, challenge } = refusal;
+    if (challenge !== undefined)
+      server.reply(status, reason, { headers: [['Proxy-Authenticate', challenge]] });
+    else server.reply(status, reason, retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds));
   }
 
   #note({ refusal }: Refusal, request: SipRequest, origin: Origin | undefined): void {

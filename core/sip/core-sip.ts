@@ -32,6 +32,7 @@ import type { CoreRefusal } from './verdict.ts';
 export interface SipLog {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
+import type { TokenJudge } from './register-token.ts';
 }
 
 export interface CoreSipOptions {
@@ -58,6 +59,8 @@ export interface CoreSipOptions {
     | undefined;
   readonly hopCount: number;
   readonly maxMessageBytes: number;
+  /** Judges the bearer token that a REGISTER carries; undefined: call control alone does. */
+  readonly tokens: TokenJudge | undefined;
   readonly maxHeaderLines: number;
   readonly maxQueueBytes: number;
   readonly maxTransactions: number;
@@ -233,6 +236,7 @@ export class CoreSip {
       onRefused: options.onRefused,
     });
   }
+      tokens: options.tokens,
 
   #makeNodes(hop: CoreHop, directory: NodeDirectory): NodeConnections {
     const options = this.#options;

@@ -21,6 +21,7 @@ import type { EdgeIdentity } from './edge-identity.ts';
 import { isCoreHost, type CoreHop } from './hop-identity.ts';
 import type { NodeDirectory, Wanted } from './node-directory.ts';
 import type { Outgoing, Owner, Target } from './outgoing.ts';
+import type { TokenJudge } from './register-token.ts';
 import { isRefusal, refuse, type Refusal } from './verdict.ts';
 
 const maxTokenLength = 64;
@@ -36,6 +37,8 @@ export interface FromClientContext {
   readonly policy:
     | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
     | undefined;
+  /** Judges the bearer token that a REGISTER carries; undefined: call control alone does. */
+  readonly tokens: TokenJudge | undefined;
   readonly nowMs: () => number;
   readonly count: (event: string, reason?: string) => void;
 }

@@ -11,12 +11,14 @@ import {
   type RegisterContext,
   type RegisterPlan,
 } from './register.ts';
+import { judgeToken, type TokenJudge } from './register-token.ts';
 import { passBack, replyFailure } from './responses.ts';
 import { isRefusal, type Refusal } from './verdict.ts';
 
 export interface RegisterPassageOptions extends RegisterContext {
   readonly sender: HopSender;
   readonly directory: NodeDirectory;
+  readonly tokens: TokenJudge | undefined;
   /** A REGISTER to this node was never answered. */
   readonly suspect: (node: SipNode) => void;
   readonly nowMs: () => number;
@@ -31,7 +33,14 @@ export function forwardRegister(
   options: RegisterPassageOptions,
 ): void {
   const nodes = outgoing.targets.flatMap((target) => (target.kind === 'node' ? [target.node] : []));
-  attempt(server, outgoing, nodes, options);
+  const proceed = (refusal: Refusal | undefined): void => {
+    if (refusal === undefined) attempt(server, outgoing, nodes, options);
+    else options.refuse(server, refusal);
+  };
+  // The verdict on a token may have to wait for keys or the store.
+  const judged = judgeToken(outgoing.request, nodes, options.tokens);
+  if (judged instanceof Promise) void judged.then(proceed);
+  else proceed(judged);
 }
 
 function attempt(

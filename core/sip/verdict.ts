@@ -13,6 +13,7 @@ export type CoreRefusal =
   | 'target-refused'
   | 'policy'
   | 'dialog-mismatch'
+  | 'token'
   | 'user-call-limit'
   | 'dialog-table-full'
   | 'registration-limit'
@@ -29,6 +30,10 @@ export interface Refusal {
   readonly reason?: string;
   readonly retryAfterSeconds?: number;
 }
+  /** Value of Proxy-Authenticate. */
+  readonly challenge?: string;
+  /** The dialog that the request is in, where a refusal must end it. */
+  readonly dialog?: Dialog;
 
 /** A refusal with the status's usual phrase unless `reason` says more. */
 export function refuse(status: number, refusal: CoreRefusal, reason?: string): Refusal {

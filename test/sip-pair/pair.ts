@@ -176,6 +176,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       maxRegistrations: 1000,
       maxRegistrationsPerConnection: 16,
       maxDialogs: 1000,
+      tokens: undefined,
       maxCallsPerUser: 4,
       maxUsagesPerUser: 8,
       maxInsideConnections: 100,

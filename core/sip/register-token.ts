@@ -1,0 +1,48 @@
+// The bearer token of a REGISTER (mra-wire §3.4): `Proxy-Authorization: Bearer token="…"`. Core judges it and passes it
+// on untouched, because call control judges it too. Without a token there is nothing to judge: a digest is call
+// control's alone. Trust: the header is the client's claim.
+import { parseSipBearer } from '../../auth/oauth/bearer.ts';
+import type { TokenResult } from '../../auth/oauth/tokens.ts';
+import type { SipRequest } from '../../sip/index.ts';
+import type { SipNode } from './node-directory.ts';
+import { refuse, type Refusal } from './verdict.ts';
+
+/** Whose token this is, or why it opens nothing. */
+export type TokenJudge = (token: string) => TokenResult | Promise<TokenResult>;
+
+/** What clients know as the challenge of an OAuth line. */
+const challenge = 'Bearer realm="ccmsipline"';
+
+/** A refusal when the request carries a token that does not open the nodes it is bound for. */
+export function judgeToken(
+  request: SipRequest,
+  nodes: readonly SipNode[],
+  judge: TokenJudge | undefined,
+): Refusal | undefined | Promise<Refusal | undefined> {
+  const value = bearerOf(request);
+  if (judge === undefined || value === undefined) return undefined;
+  const token = value === 'several' ? undefined : parseSipBearer(value);
+  if (token === undefined) return refuse(400, 'token', 'Token Cannot Be Read');
+  const result = judge(token);
+  const decide = (found: TokenResult): Refusal | undefined => decision(found, nodes);
+  return result instanceof Promise ? result.then(decide) : decide(result);
+}
+
+/** The one value with a token; two would be read one way here and perhaps another way inside. */
+function bearerOf({ headers }: SipRequest): string | undefined {
+  const values = [...headers.getAll('Proxy-Authorization'), ...headers.getAll('Authorization')];
+  const bearers = values.filter((value) => /^\s*bearer\b/i.test(value));
+  return bearers.length > 1 ? 'several' : bearers[0];
+}
+
+function decision(result: TokenResult, nodes: readonly SipNode[]): Refusal | undefined {
+  if (result.outcome === 'token') {
+    const astray = nodes.some(
+      ({ deployment }) => deployment !== undefined && deployment !== result.deployment,
+    );
+    return astray ? refuse(403, 'token', 'Token Is Of Another Deployment') : undefined;
+  }
+  if (result.code === 503) return { ...refuse(503, 'token'), retryAfterSeconds: result.retryAfterS ?? 1 };
+  if (result.code === 403) return refuse(403, 'token', 'Token Does Not Permit Calls');
+  return { ...refuse(407, 'token'), challenge };
+}
