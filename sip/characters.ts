@@ -85,11 +85,6 @@ export function unquote(text: string): string {
   return text.slice(1, -1).replaceAll(/\\(.)/gs, '$1');
 }
 
-/** The text as a quoted string. */
-export function quote(text: string): string {
-  return `"${text.replaceAll(/["\\]/g, String.raw`\$&`)}"`;
-}
-
 /**
  * A copy that shares no memory with the message it was cut from. Use it for what outlives the message:
  * a slice of text keeps the whole of its source alive.

@@ -1,4 +1,4 @@
-// SIP, RFC 3261: messages, streams, transactions, dialogs. A protocol room: sans-I/O at heart, knows no edge or core.
+// SIP, RFC 3261: messages, streams, transactions. A protocol room: sans-I/O at heart, knows no edge or core.
 // Trust: nothing that was parsed. Every parser throws only SipParseError, runs in linear time and has named limits.
 // Memory is bounded by ParseLimits (one message per stream), by a connection's queue limit and by the transaction
 // layer's `maxTransactions`; identifiers used as keys (tag, branch, Call-ID) have a length limit.
@@ -11,8 +11,6 @@ export type { ClientFailure } from './client-transaction.ts';
 export * from './clock.ts';
 export * from './connection.ts';
 export * from './cseq.ts';
-export * from './dialog.ts';
-export * from './digest.ts';
 export * from './header-list.ts';
 export * from './host-port.ts';
 export * from './identifiers.ts';

@@ -1,7 +1,13 @@
 // Digest authentication of lines, the asking side (RFC 3261 §22, RFC 2617 with qop=auth and MD5, which is what the
 // lines of a real node use). Keeps no table: a nonce carries its time under a key that dies with the process.
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
-import { type HeaderPair, type SipRequest } from '../../sip/index.ts';
+import {
+  paramValue,
+  parseAuthHeader,
+  SipParseError,
+  type HeaderPair,
+  type SipRequest,
+} from '../../sip/index.ts';
 
 export interface DigestDoorOptions {
   readonly realm: string;
@@ -54,14 +60,16 @@ export class DigestDoor {
   }
 }
 
-/** The parameters of a Digest header, names in lower case; empty for another scheme. */
+/** The parameters of a Digest header, names in lower case; empty for another scheme or one that cannot be read. */
 export function parseDigest(header: string): ReadonlyMap<string, string> {
-  const params = new Map<string, string>();
-  if (!/^Digest /i.test(header)) return params;
-  for (const [, name, quoted, bare] of header.slice(7).matchAll(/([a-z]+)=(?:"([^"]*)"|([^\s,"]+))/gi)) {
-    params.set((name ?? '').toLowerCase(), quoted ?? bare ?? '');
+  try {
+    const { scheme, params } = parseAuthHeader(header);
+    if (scheme !== 'digest') return new Map();
+    return new Map(params.map(({ name }) => [name.toLowerCase(), paramValue(params, name) ?? '']));
+  } catch (error) {
+    if (error instanceof SipParseError) return new Map();
+    throw error;
   }
-  return params;
 }
 
 function md5(text: string): string {
