@@ -40,6 +40,9 @@ interface Waiter {
   readonly reject: (error: LinkError) => void;
 }
 
+/** Refused messages of one peer are logged at most this often. */
+const quietMs = 10_000;
+
 export class ControlStream implements ControlChannel {
   readonly peer: PeerIdentity;
   readonly #stream: Duplex;
@@ -49,6 +52,9 @@ export class ControlStream implements ControlChannel {
   readonly #waiters = new Map<number, Waiter>();
   readonly #stopTimer: () => void;
   #closed = false;
+  #quietUntil = -Infinity;
+  /** Refusals since the last one that was logged. */
+  #untold = 0;
 
   constructor(stream: Duplex, peer: PeerIdentity, options: ControlOptions, events: ControlEvents) {
     this.peer = peer;
@@ -135,7 +141,7 @@ export class ControlStream implements ControlChannel {
 
   /** Runs the handler of a peer's message. A handler that throws is answered, logged and never fatal. */
   async #handle(id: number, type: string, body: unknown): Promise<void> {
-    const { handlers, log, count } = this.#options;
+    const { handlers, count } = this.#options;
     const handler = Object.hasOwn(handlers, type) ? handlers[type] : undefined;
     if (!handler) {
       count('control-drop', 'unknown-type');
@@ -146,9 +152,22 @@ export class ControlStream implements ControlChannel {
       this.#run(this.#machine.handled(id, type, { reply }));
     } catch (error) {
       count('control-drop', 'refused');
-      log.warn({ peer: this.peer.name, type, err: error }, 'a control message was refused');
+      this.#tellRefused(type, error);
       this.#run(this.#machine.handled(id, type, { error: 'refused' }));
     }
+  }
+
+  /** A captured peer must not fill the log: one line per period, and how many were left out. */
+  #tellRefused(type: string, error: unknown): void {
+    const { clock, log } = this.#options;
+    if (clock.now() < this.#quietUntil) {
+      this.#untold += 1;
+      return;
+    }
+    this.#quietUntil = clock.now() + quietMs;
+    const fields = { peer: this.peer.name, type, err: error, untold: this.#untold };
+    this.#untold = 0;
+    log.warn(fields, 'a control message was refused');
   }
 
   #moment(): Moment {
