@@ -6,6 +6,7 @@ import path from 'node:path';
 import { stringify } from 'yaml';
 import { createPair } from '../zones/pair/pair.ts';
 import { addressPlan } from './address-plan.ts';
+import { keyAccount } from './unified-cm/oauth-service.ts';
 import { createLabAuthority, type IssuedCertificate } from './authority/authority.ts';
 
 export interface LabFiles {
@@ -80,6 +81,7 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
   write('edge.pem', edgeCertificate.chain);
   write('edge.key', edgeCertificate.key);
   write('inside-authority.pem', insideAuthority.certificate);
+  write('axl.password', keyAccount.password);
   return {
     folder,
     edgeConfig: write('edge.yaml', stringify(edgeSettings())),
@@ -112,7 +114,14 @@ function coreSettings(): object {
     domains: [{ name: domain }],
     // No root, so the lab's DNS cannot be on port 53 where the system's resolver would ask.
     'dns-servers': [`${insideDns.address}:${insideDns.port}`],
-    'unified-cm': [{ publisher: unifiedCm.name, authority: 'file:inside-authority.pem' }],
+    'unified-cm': [
+      {
+        publisher: unifiedCm.name,
+        authority: 'file:inside-authority.pem',
+        'oauth-keys': { path: '/ssosp/keys', user: keyAccount.user, password: 'file:axl.password' },
+      },
+    ],
+    access: { 'authorize-by-oauth-token-with-refresh': true },
     sip: { address: core.address, 'tcp-port': core.sip },
     admin: { address: core.address, port: core.admin },
   };

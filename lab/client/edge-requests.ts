@@ -35,10 +35,8 @@ export interface Lane {
   readonly port: number;
 }
 
-export interface Credentials {
-  readonly user: string;
-  readonly password: string;
-}
+/** A password or an access token. */
+export type Credentials = { readonly user: string; readonly password: string } | { readonly token: string };
 
 /** Longest body a client takes, so that a broken server cannot fill it. */
 const maxBodyBytes = 1_048_576;
@@ -54,27 +52,45 @@ export class EdgeRequests {
 
   /** `GET /<domain>/<rest>`: the edge's own services, e.g. `get_edge_config`. */
   async toEdge(rest: string, credentials?: Credentials): Promise<EdgeResponse> {
-    return this.#get(`/${segment(this.#options.domain)}/${rest}`, credentials);
+    return this.#send('GET', `/${segment(this.#options.domain)}/${rest}`, credentials);
+  }
+
+  /** `POST /<domain>/<rest>` with a form. */
+  async postToEdge(rest: string, form: Readonly<Record<string, string>>): Promise<EdgeResponse> {
+    const body = new URLSearchParams(form).toString();
+    return this.#send('POST', `/${segment(this.#options.domain)}/${rest}`, undefined, body);
   }
 
   /** `GET /<domain/protocol/host/port>/<rest>`: an inside server through the edge. */
   async throughLane(lane: Lane, rest: string, credentials?: Credentials): Promise<EdgeResponse> {
     const text = `${this.#options.domain}/${lane.protocol}/${lane.host}/${lane.port}`;
-    return this.#get(`/${segment(text)}/${rest}`, credentials);
+    return this.#send('GET', `/${segment(text)}/${rest}`, credentials);
   }
 
   close(): void {
     this.#agent.destroy();
   }
 
-  async #get(path: string, credentials: Credentials | undefined): Promise<EdgeResponse> {
+  async #send(
+    method: 'GET' | 'POST',
+    path: string,
+    credentials: Credentials | undefined,
+    form?: string,
+  ): Promise<EdgeResponse> {
     const { host, address, port, authority, localAddress, jar, now, timeoutMs } = this.#options;
     const cookie = jar.headerFor(host, now());
     const headers: Record<string, string> = { Host: `${host}:${port}`, Accept: '*/*' };
     headers['User-Agent'] = 'Jabber-Win-1234';
     if (cookie !== undefined) headers['Cookie'] = cookie;
     if (credentials !== undefined) {
-      headers['Authorization'] = printBasic(credentials.user, credentials.password);
+      headers['Authorization'] =
+        'token' in credentials
+          ? `Bearer ${credentials.token}`
+          : printBasic(credentials.user, credentials.password);
+    }
+    if (form !== undefined) {
+      headers['Content-Type'] = 'application/x-www-form-urlencoded';
+      headers['Content-Length'] = String(Buffer.byteLength(form));
     }
     return new Promise((resolve, reject) => {
       const outgoing = request(
@@ -82,6 +98,7 @@ export class EdgeRequests {
           agent: this.#agent,
           host: address,
           port,
+          method,
           path,
           headers,
           localAddress,
@@ -106,7 +123,7 @@ export class EdgeRequests {
       );
       outgoing.on('error', reject);
       outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
-      outgoing.end();
+      outgoing.end(form);
     });
   }
 }

@@ -29,6 +29,10 @@ export function webSteps(road: Road, lab: Lab, alice: Person, bob: Person): Proo
     { title: 'without it the lane is closed', run: () => strangerInLane(road, lab, alice) },
     { title: "somebody else's data is refused", run: () => otherUser(road, alice.user, bob.user) },
     { title: 'a lane to a server nobody allowed is refused', run: () => forbiddenLane(road, alice.user) },
+    {
+      title: 'a client without password signs in by its refresh token',
+      run: () => signInByToken(road, lab, alice.user),
+    },
   ];
 }
 
@@ -96,7 +100,11 @@ async function askSignIn(road: Road, { id }: LabUser): Promise<string> {
   const answer = await requests.toEdge(`get_edge_sso?email=${id}@${addressPlan.domain}`);
   expectStatus(answer, 200);
   const offer = parseSignInOffer(answer.body.toString('utf8'));
-  return offer.singleSignOn || offer.token ? 'single sign-on' : 'name and password';
+  return offer.singleSignOn
+    ? 'single sign-on'
+    : offer.token
+      ? 'tokens, or name and password'
+      : 'name and password';
 }
 
 async function wrongPassword(road: Road, { id, password }: LabUser): Promise<string> {
@@ -139,6 +147,51 @@ async function fetchFile(road: Road, { device }: Person): Promise<string> {
   const text = answer.body.toString('utf8');
   expectThat(text.includes(`<name>${device.directoryNumber}</name>`), 'the file does not name the line');
   return `${name}, ${answer.body.length} bytes`;
+}
+
+/** Once a code for the password, then tokens only: what a client that has been here before does. */
+async function signInByToken(road: Road, lab: Lab, { id, password }: LabUser): Promise<string> {
+  const requests = createRequests(broughtBy(needs.edge, road.edge), lab);
+  try {
+    const code = await authorizeCode(requests, { id, password });
+    const first = await requests.postToEdge('token', { grant_type: 'authorization_code', code });
+    const { refresh_token: refresh } = readTokens(first);
+    const renewed = await requests.postToEdge('token', {
+      grant_type: 'refresh_token',
+      refresh_token: refresh,
+    });
+    const { access_token: token } = readTokens(renewed);
+    const answer = await requests.toEdge(settings, { token });
+    expectStatus(answer, 200);
+    const { userUds } = parseEdgeConfig(answer.body.toString('utf8'));
+    const own = await requests.throughLane(
+      { protocol: 'https', host: userUds, port: 8443 },
+      `cucm-uds/user/${id}/devices`,
+      { token },
+    );
+    expectStatus(own, 200);
+    const forged = await requests.toEdge(settings, { token: `${token.slice(0, -8)}AAAAAAAA` });
+    expectStatus(forged, 401);
+    return 'RS256 round A128CBC-HS256, verified by core; a changed one is refused';
+  } finally {
+    requests.close();
+  }
+}
+
+async function authorizeCode(
+  requests: EdgeRequests,
+  { id, password }: { id: string; password: string },
+): Promise<string> {
+  const query = `authorize?response_type=code&realm=local&client_id=C${'0'.repeat(64)}`;
+  const answer = await requests.toEdge(query, { user: id, password });
+  expectStatus(answer, 302);
+  const location = new URL(String(answer.headers['location']), 'https://edge.invalid');
+  return location.searchParams.get('code') ?? '';
+}
+
+function readTokens(answer: EdgeResponse): { access_token: string; refresh_token: string } {
+  expectStatus(answer, 200);
+  return JSON.parse(answer.body.toString('utf8')) as { access_token: string; refresh_token: string };
 }
 
 /** A stranger: another client, without the cookie. */

@@ -6,6 +6,7 @@ import { DigestDoor } from './digest-door.ts';
 import { type Enterprise, type NodePorts } from './enterprise.ts';
 import { Registrar } from './registrar.ts';
 import { type SipService, startSipService } from './sip-service.ts';
+import { createTokenIssuer } from './token-issuer.ts';
 import { startWebServices, type WebServices, type WebServicesOptions } from './web-services.ts';
 
 export interface UnifiedCmOptions {
@@ -35,11 +36,12 @@ export async function startUnifiedCm(options: UnifiedCmOptions): Promise<Unified
     maxContacts: 8,
     createTag: () => randomBytes(8).toString('hex'),
   });
+  const issuer = await createTokenIssuer(Date.now);
   const web: WebServices[] = [];
   try {
     for (const node of enterprise.nodes) {
       const watched = onRequest === undefined ? {} : { onRequest };
-      web.push(await startWebServices({ enterprise, node, ports, certificate, ...watched }));
+      web.push(await startWebServices({ enterprise, node, ports, certificate, issuer, ...watched }));
     }
     const doors = enterprise.nodes.map((node) => ({ node, sip: ports.sip, secureSip: ports.secureSip }));
     const clock = systemClock;

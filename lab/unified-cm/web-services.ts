@@ -4,13 +4,18 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { createServer as createSecureServer } from 'node:https';
 import { type AddressInfo } from 'node:net';
 import { renderConfigFile } from './config-files.ts';
-import { type CallControlNode, type Enterprise, type NodePorts } from './enterprise.ts';
-import { answerUds, type UdsNode } from './uds.ts';
+import { type CallControlNode, type Enterprise, findUser, type NodePorts } from './enterprise.ts';
+import { printBasic } from './basic-credentials.ts';
+import { answerOauth } from './oauth-service.ts';
+import type { TokenIssuer } from './token-issuer.ts';
+import { answerUds, type UdsNode, type UdsResponse } from './uds.ts';
 
 export interface WebServicesOptions {
   readonly enterprise: Enterprise;
   readonly node: CallControlNode;
   readonly ports: NodePorts;
+  /** Tokens of the cluster, one issuer for all its nodes; without it there is no OAuth. */
+  readonly issuer?: TokenIssuer;
   /** PEM of the node's certificate chain and private key. */
   readonly certificate: { readonly chain: string; readonly key: string };
   /** Called once per answered request, e.g. to log it. */
@@ -56,12 +61,47 @@ function udsListener(options: WebServicesOptions, node: UdsNode): Listener {
   return (request, response) => {
     const target = request.url ?? '/';
     const method = request.method ?? '';
-    const authorization = request.headers.authorization;
-    const answer = answerUds(options.enterprise, node, { method, target, authorization });
-    request.resume();
-    response.writeHead(answer.status, answer.headers).end(answer.body);
-    options.onRequest?.({ service: 'uds', method, target, status: answer.status });
+    const { authorization } = request.headers;
+    const { issuer } = options;
+    const service = issuer !== undefined && target.startsWith('/ssosp/') ? 'oauth' : 'uds';
+    const reply = (answer: UdsResponse): void => {
+      response.writeHead(answer.status, answer.headers).end(answer.body);
+      options.onRequest?.({ service, method, target, status: answer.status });
+    };
+    if (issuer === undefined || service === 'uds') {
+      request.resume();
+      const known = credentialsOf(options, authorization);
+      return reply(answerUds(options.enterprise, node, { method, target, authorization: known }));
+    }
+    readBody(request)
+      .then((body) => {
+        const asked = { method, target, authorization, body };
+        return answerOauth(options.enterprise, issuer, `https://${node.host}:${node.port}`, asked);
+      })
+      .then(reply, () => response.destroy());
   };
+}
+
+/** A token stands for its user: UDS takes Bearer where it takes Basic (mra-wire §10.1). */
+function credentialsOf(
+  { enterprise, issuer }: WebServicesOptions,
+  given: string | undefined,
+): string | undefined {
+  const token = /^Bearer (\S+)$/i.exec(given ?? '')?.[1];
+  if (token === undefined) return given;
+  const user = findUser(enterprise, issuer?.userOf(token) ?? '');
+  return user === undefined ? undefined : printBasic(user.id, user.password);
+}
+
+const maxBodyLength = 65_536;
+
+async function readBody(request: IncomingMessage): Promise<string> {
+  let body = '';
+  for await (const chunk of request) {
+    body += String(chunk);
+    if (body.length > maxBodyLength) throw new Error('the body is too long');
+  }
+  return body;
 }
 
 function fileListener(options: WebServicesOptions): Listener {
