@@ -84,6 +84,14 @@ export const SIP_LIMITS = {
   /** STUN on the connections to call control, as Expressway does (mra-wire §3.7). */
   nodePingMs: 30_000,
   nodeDeadMs: 45_000,
+  /** BYE and ACK while the link between edge and core is down. A phone gives up by itself after 32 s. */
+  linkWait: {
+    linkWaitMs: 10_000,
+    linkKeepMs: 600_000,
+    maxLinkWaiting: 4_096,
+    maxLinkWaitingPerOwner: 16,
+    maxLinkWaitingBytes: 8 * 1024 * 1024,
+  },
 } as const;
 
 /** What the media plane may hold. */

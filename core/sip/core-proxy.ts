@@ -12,7 +12,14 @@ import type {
   TransactionLayer,
   TransactionUser,
 } from '../../sip/index.ts';
-import { flowHeader, makesDialog, stripPrivileged, type HopSide } from '../../sip/hop/index.ts';
+import {
+  flowHeader,
+  makesDialog,
+  stripPrivileged,
+  type HopSide,
+  type LinkWait,
+  type LinkWaiter,
+} from '../../sip/hop/index.ts';
 import { CallMedia, type Exchange, type MediaVerdict } from './call-media.ts';
 import type { Dialog } from './dialog-table.ts';
 import type { EdgeIdentity } from './edge-identity.ts';
@@ -34,6 +41,10 @@ export type Origin =
 
 export interface CoreProxyOptions extends FromClientContext, FromInsideContext, HopSenderOptions {
   readonly media: MediaAnchor;
+  /** Where BYE and ACK for a client wait while the link to its edge is down. */
+  readonly linkWait: LinkWait;
+  /** Whether the link to some edge is down: only then an ACK is worth a copy. */
+  readonly isLinkMissing: () => boolean;
   readonly pathHeaders: boolean;
   readonly expiryGraceMs: number;
   readonly count: (event: string, reason?: string) => void;
@@ -53,6 +64,8 @@ interface Passage {
   nextTarget: number;
   client: ClientTransaction | undefined;
   isCancelled: boolean;
+  /** How it waited for a link before it was sent. */
+  readonly waiter: LinkWaiter | undefined;
 }
 
 export class CoreProxy implements TransactionUser {
@@ -90,20 +103,60 @@ export class CoreProxy implements TransactionUser {
 
   onRequest(server: ServerTransaction): void {
     const origin = this.#origins.get(server.transport.id);
-    if (origin === undefined) return;
+    if (origin !== undefined) this.#take(server, origin, undefined);
+  }
+
+  /** `waiter` is how the request waited before, when it did. */
+  #take(server: ServerTransaction, origin: Origin, waiter: LinkWaiter | undefined): void {
     const outgoing = this.#route(server.request.clone(), origin);
     if (outgoing === answeredHere) return void server.reply(200);
-    if (isRefusal(outgoing)) return this.#refuse(server, outgoing);
+    if (isRefusal(outgoing)) {
+      if (outgoing.refusal === 'edge-down' && this.#holdBye(server, origin, outgoing, waiter)) return;
+      return this.#refuse(server, outgoing);
+    }
     if (outgoing.request.method === 'REGISTER') return forwardRegister(server, outgoing, this.#registering);
-    this.#begin(server, outgoing);
+    this.#begin(server, outgoing, waiter);
+  }
+
+  /** A BYE that cannot reach the client now waits for the link; false when it may not. */
+  #holdBye(
+    server: ServerTransaction,
+    origin: Origin,
+    refusal: Refusal,
+    waiter: LinkWaiter | undefined,
+  ): boolean {
+    const { request } = server;
+    if (request.method !== 'BYE') return false;
+    const again: LinkWaiter = waiter ?? {
+      owner: refusal.dialog?.aor ?? request.callId,
+      bytes: request.print().length,
+      retry: () => this.#take(server, origin, again),
+      late: () => this.#endLate(server, refusal),
+    };
+    return this.#options.linkWait.hold(again);
+  }
+
+  /** The link has not returned: the sender is answered and the call ended here; its BYE goes on when the link does. */
+  #endLate(server: ServerTransaction, refusal: Refusal): void {
+    const { dialogs, nowMs } = this.#options;
+    if (refusal.dialog !== undefined) dialogs.end(refusal.dialog, 'hung up', nowMs());
+    this.#refuse(server, refusal);
   }
 
   onAck(ack: SipRequest, transport: SipTransport): void {
     const origin = this.#origins.get(transport.id);
-    if (origin === undefined) return;
+    if (origin !== undefined) this.#takeAck(ack, origin, undefined);
+  }
+
+  #takeAck(ack: SipRequest, origin: Origin, waiter: LinkWaiter | undefined): void {
+    const original = this.#options.isLinkMissing() ? ack.clone() : undefined;
     const outgoing = this.#route(ack, origin);
     if (outgoing === answeredHere) return;
-    if (isRefusal(outgoing)) return this.#note(outgoing, ack, origin);
+    if (isRefusal(outgoing)) {
+      const mayWait = original !== undefined && outgoing.refusal === 'edge-down';
+      if (mayWait && this.#holdAck(original, origin, waiter)) return;
+      return this.#note(outgoing, ack, origin);
+    }
     const { dialog } = outgoing;
     if (dialog !== undefined) this.#options.dialogs.acknowledge(dialog, this.#options.nowMs());
     if (dialog?.media === undefined) return this.#sender.sendAck(outgoing);
@@ -113,6 +166,17 @@ export class CoreProxy implements TransactionUser {
       this.#sender.sendAck(outgoing);
       if (refused !== undefined) this.hangUp(dialog, 'Unusable Answer');
     });
+  }
+
+  /** The callee's 2xx comes again for 32 s; an ACK kept for the link spares both ends the wait. */
+  #holdAck(ack: SipRequest, origin: Origin, waiter: LinkWaiter | undefined): boolean {
+    const again: LinkWaiter = waiter ?? {
+      owner: ack.callId,
+      bytes: ack.print().length,
+      retry: () => this.#takeAck(ack.clone(), origin, again),
+      late: () => undefined,
+    };
+    return this.#options.linkWait.hold(again);
   }
 
   onCancel(invite: ServerTransaction, cancel: SipRequest): void {
@@ -132,8 +196,25 @@ export class CoreProxy implements TransactionUser {
     if (dialog.state === 'ended') return;
     this.#options.count('hung-up');
     dialog.cancel?.();
-    for (const end of ['caller', 'callee'] as const) sendBye(dialog, end, reason, this.#hangingUp);
+    for (const end of ['caller', 'callee'] as const) this.#bye(dialog, end, reason, undefined);
     this.#options.dialogs.end(dialog, reason, this.#options.nowMs());
+  }
+
+  #bye(dialog: Dialog, end: 'caller' | 'callee', reason: string, waiter: LinkWaiter | undefined): void {
+    const again: LinkWaiter = waiter ?? {
+      owner: dialog.aor,
+      bytes: ownByeBytes,
+      retry: () => this.#bye(dialog, end, reason, again),
+      late: () => undefined,
+    };
+    sendBye(dialog, end, reason, this.#hangingUp, () => void this.#options.linkWait.hold(again));
+  }
+
+  /** The link to an edge is down: it has told its clients 503 for what they began, so that stops ringing inside. */
+  linkLost(edge: string): void {
+    for (const dialog of this.#options.dialogs.all()) {
+      if (dialog.isClientCaller && dialog.edge.name === edge) dialog.cancel?.();
+    }
   }
 
   #route(request: SipRequest, origin: Origin): Outgoing | Refusal | typeof answeredHere {
@@ -141,7 +222,7 @@ export class CoreProxy implements TransactionUser {
     return routeFromInside(request, origin.side, origin.zone, this.#options);
   }
 
-  #begin(server: ServerTransaction, outgoing: Outgoing): void {
+  #begin(server: ServerTransaction, outgoing: Outgoing, waiter: LinkWaiter | undefined): void {
     const { request } = outgoing;
     const isFirst = makesDialog(request.method) && request.to.tag === undefined;
     const proxyCallId = this.#sender.newCallId();
@@ -163,6 +244,7 @@ export class CoreProxy implements TransactionUser {
       nextTarget: 0,
       client: undefined,
       isCancelled: false,
+      waiter,
     };
     if (request.method === 'INVITE') this.#ringing.set(server, passage);
     if (isFirst && dialog !== undefined) dialog.cancel = () => this.#cancel(passage, []);
@@ -271,9 +353,17 @@ export class CoreProxy implements TransactionUser {
 
   #onFailure(passage: Passage, target: Target, failure: ClientFailure): void {
     this.#failed(target, failure);
+    if (failure === 'transport' && target.kind === 'edge' && this.#holdAgain(passage)) return;
     const hasMore = passage.nextTarget < passage.outgoing.targets.length;
     if (hasMore && !passage.isCancelled) return this.#tryNext(passage);
     this.#giveUp(passage, failure === 'timeout' ? 408 : 503);
+  }
+
+  /** A BYE whose link died before its answer: whether it got there is not known, and a second one does no harm. */
+  #holdAgain({ server, dialog, waiter }: Passage): boolean {
+    const origin = this.#origins.get(server.transport.id);
+    if (origin === undefined) return false;
+    return this.#holdBye(server, origin, { ...refuse(480, 'edge-down'), ...(dialog && { dialog }) }, waiter);
   }
 
   #giveUp(passage: Passage, status: 408 | 503): void {
@@ -392,6 +482,9 @@ export class CoreProxy implements TransactionUser {
     this.#options.onRefused(refusal, source);
   }
 }
+
+/** What a BYE of our own is counted as while it waits; it is made anew when it goes. */
+const ownByeBytes = 1024;
 
 function isFromCaller(dialog: Dialog, outgoing: Outgoing): boolean {
   return (outgoing.from === 'client') === dialog.isClientCaller;

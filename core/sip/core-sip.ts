@@ -2,7 +2,13 @@
 // RFC 3261 §16, RFC 3327, RFC 5626. Trust: edges and nodes as pinned and discovered; clients behind the edges by what
 // registrars granted them. Memory: `maxRegistrations`, `maxDialogs`, `maxTransactions` and one message per connection.
 import type { TLSSocket } from 'node:tls';
-import { BranchMaker, stampArrival, type Arrival } from '../../sip/hop/index.ts';
+import {
+  BranchMaker,
+  LinkWait,
+  stampArrival,
+  type Arrival,
+  type LinkWaitLimits,
+} from '../../sip/hop/index.ts';
 import {
   RFC_TIMINGS,
   SipConnection,
@@ -26,16 +32,16 @@ import type { MediaAnchor } from './media-anchor.ts';
 import { NodeConnections, type InsideTls } from './node-connections.ts';
 import { NodeDirectory, type SipNode } from './node-directory.ts';
 import type { EdgeLink } from './outgoing.ts';
+import type { TokenJudge } from './register-token.ts';
 import type { CoreRefusal } from './verdict.ts';
 
 /** The part of a logger that is used here. */
 export interface SipLog {
   info(fields: object, text: string): void;
   warn(fields: object, text: string): void;
-import type { TokenJudge } from './register-token.ts';
 }
 
-export interface CoreSipOptions {
+export interface CoreSipOptions extends LinkWaitLimits {
   /** Pinned name of this core, as edges and clients hold it in a Route. */
   readonly name: string;
   /** Address and ports that call control sees: Contact, Via, Record-Route. */
@@ -53,14 +59,14 @@ export interface CoreSipOptions {
   readonly servedDomains: () => readonly string[];
   readonly pathHeaders: boolean;
   readonly requireRegistration: boolean;
+  /** Judges the bearer token that a REGISTER carries; undefined: call control alone does. */
+  readonly tokens: TokenJudge | undefined;
   /** The deployment's dial policy for requests that begin something (T-064). */
   readonly policy:
     | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
     | undefined;
   readonly hopCount: number;
   readonly maxMessageBytes: number;
-  /** Judges the bearer token that a REGISTER carries; undefined: call control alone does. */
-  readonly tokens: TokenJudge | undefined;
   readonly maxHeaderLines: number;
   readonly maxQueueBytes: number;
   readonly maxTransactions: number;
@@ -107,6 +113,9 @@ export class CoreSip {
   readonly #nodes: NodeConnections;
   readonly #proxy: CoreProxy;
   readonly #layer: TransactionLayer;
+  readonly #linkWait: LinkWait;
+  /** Edges whose link was up and is down. */
+  readonly #missing = new Set<string>();
   #lastLink = 0;
   #sweep: TimerHandle | undefined;
   #isClosed = false;
@@ -123,6 +132,7 @@ export class CoreSip {
       journal: store && journalTo(store, count),
     });
     this.#dialogs = new DialogTable(options);
+    this.#linkWait = new LinkWait(options, options.clock, count);
     this.#nodes = this.#makeNodes(hop, directory);
     this.#proxy = this.#makeProxy(hop, directory);
     this.#layer = this.#makeLayer();
@@ -175,9 +185,11 @@ export class CoreSip {
     );
     const replaced = this.#links.get(peer.name);
     this.#links.set(peer.name, { peer, transport: connection, connection });
+    this.#missing.delete(peer.name);
     this.#proxy.enter(connection, { kind: 'edge', peer });
     replaced?.connection.close('replaced by a newer link');
     this.#options.log.info({ edge: peer.name, zone: peer.zone }, 'SIP link to edge is up');
+    this.#linkWait.linkUp();
   }
 
   /** Ends the call whose media is gone for good; `callId` and user as they were given to the media anchor. */
@@ -208,6 +220,7 @@ export class CoreSip {
     if (this.#isClosed) return;
     this.#isClosed = true;
     if (this.#sweep !== undefined) this.#options.clock.clearTimer(this.#sweep);
+    this.#linkWait.close();
     this.#layer.close();
     for (const dialog of this.#dialogs.all()) dialog.media?.close(reason);
     for (const link of this.#links.values()) link.connection.close(reason);
@@ -223,9 +236,12 @@ export class CoreSip {
       directory,
       requireRegistration: options.requireRegistration,
       policy: options.policy,
+      tokens: options.tokens,
       linkTo: (edge) => this.#links.get(edge),
       nowMs: options.wallClock,
       media: options.media,
+      linkWait: this.#linkWait,
+      isLinkMissing: () => this.#missing.size > 0,
       pathHeaders: options.pathHeaders,
       setupTimeoutMs: options.setupTimeoutMs,
       expiryGraceMs: options.expiryGraceMs,
@@ -236,7 +252,6 @@ export class CoreSip {
       onRefused: options.onRefused,
     });
   }
-      tokens: options.tokens,
 
   #makeNodes(hop: CoreHop, directory: NodeDirectory): NodeConnections {
     const options = this.#options;
@@ -301,7 +316,11 @@ export class CoreSip {
   }
 
   #linkClosed(peer: EdgeIdentity, connection: SipConnection, reason: string): void {
-    if (this.#links.get(peer.name)?.connection === connection) this.#links.delete(peer.name);
+    if (this.#links.get(peer.name)?.connection === connection) {
+      this.#links.delete(peer.name);
+      this.#missing.add(peer.name);
+      this.#proxy.linkLost(peer.name);
+    }
     this.#transportClosed(connection);
     this.#options.log.warn({ edge: peer.name, zone: peer.zone, reason }, 'SIP link to edge is down');
   }

@@ -51,7 +51,7 @@ export function routeFromInside(
   const flow = binding === undefined ? dialog?.flow : bindings.newestFlow(binding);
   if (flow === undefined) return refuse(480, 'no-binding');
   const link = linkTo(flow.edge);
-  if (link === undefined) return refuse(480, 'edge-down');
+  if (link === undefined) return { ...refuse(480, 'edge-down'), ...(dialog && { dialog }) };
   if (dialog !== undefined) dialogs.touch(dialog, nowMs());
   // What the edge of this leg recorded, and whatever else a client may have put into the route set, ends here.
   request.headers.set('Route', flowRoute(flow));

@@ -1,6 +1,12 @@
 // What core says by itself when a call can no longer work: media lost for good, an answer that cannot be used, a call
 // never acknowledged. RFC 3261 §13.2.2.4, §15.1.1: ACK and BYE as the other end would have sent them.
-import { createRequest, parseNameAddr, type HeaderPair, type SipRequest } from '../../sip/index.ts';
+import {
+  createRequest,
+  parseNameAddr,
+  type ClientFailure,
+  type HeaderPair,
+  type SipRequest,
+} from '../../sip/index.ts';
 import type { Dialog } from './dialog-table.ts';
 import { flowRoute } from './from-inside.ts';
 import type { HopSender } from './hop-sender.ts';
@@ -13,21 +19,24 @@ export interface HangUpOptions {
   readonly linkTo: (edge: string) => EdgeLink | undefined;
 }
 
-const unheard = { onResponse: () => undefined, onFailure: () => undefined };
-
-/** Sends BYE to one end, as far as that end is known. */
+/** Sends BYE to one end, as far as that end is known; `onNoLink` when the link to its edge is down or goes down. */
 export function sendBye(
   dialog: Dialog,
   end: 'caller' | 'callee',
   reason: string,
   options: HangUpOptions,
+  onNoLink: () => void = () => undefined,
 ): void {
   const target = targetOf(dialog, end, options);
-  if (target === undefined) return;
+  if (target === undefined) return isClientEnd(dialog, end) ? onNoLink() : undefined;
   const via = options.sender.ownVia(target);
   const headers: HeaderPair[] = [['Reason', `SIP;cause=500;text="${reason}"`]];
   const bye = inDialog('BYE', dialog, end, via, headers);
-  if (bye !== undefined) options.sender.send(bye, target, unheard);
+  if (bye === undefined) return;
+  const onFailure = (failure: ClientFailure): void => {
+    if (failure === 'transport' && target.kind === 'edge') onNoLink();
+  };
+  options.sender.send(bye, target, { onResponse: () => undefined, onFailure });
 }
 
 /** Acknowledges a callee's 2xx that the caller will never see. */

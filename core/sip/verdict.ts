@@ -1,4 +1,5 @@
 // What becomes of a request at core before anything is sent, and the closed set of reasons to refuse one.
+import type { Dialog } from './dialog-table.ts';
 
 /** Counted, and told to intrusion protection. */
 export type CoreRefusal =
@@ -12,8 +13,8 @@ export type CoreRefusal =
   | 'route-refused'
   | 'target-refused'
   | 'policy'
-  | 'dialog-mismatch'
   | 'token'
+  | 'dialog-mismatch'
   | 'user-call-limit'
   | 'dialog-table-full'
   | 'registration-limit'
@@ -29,11 +30,11 @@ export interface Refusal {
   readonly refusal: CoreRefusal;
   readonly reason?: string;
   readonly retryAfterSeconds?: number;
-}
   /** Value of Proxy-Authenticate. */
   readonly challenge?: string;
   /** The dialog that the request is in, where a refusal must end it. */
   readonly dialog?: Dialog;
+}
 
 /** A refusal with the status's usual phrase unless `reason` says more. */
 export function refuse(status: number, refusal: CoreRefusal, reason?: string): Refusal {

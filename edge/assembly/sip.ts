@@ -40,6 +40,7 @@ export function edgeSipOptions(
     idleTimeoutMs: sip.idleTimeout,
     closeTimeoutMs: SIP_LIMITS.closeTimeoutMs,
     setupTimeoutMs: sip.setupTimeout,
+    ...SIP_LIMITS.linkWait,
     linkKeepalive: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },
     clock: systemClock,
     random: randomBytes,

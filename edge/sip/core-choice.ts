@@ -15,6 +15,8 @@ export type CoreChoice =
 
 export class CoreChooser {
   readonly #links = new Map<string, CoreLink>();
+  /** Names of cores that have been here: what bounds it is the zone files, only paired cores get a link. */
+  readonly #seen = new Set<string>();
   readonly #zones: readonly { readonly name: string; readonly zoneId: number }[];
   #turn = 0;
 
@@ -26,6 +28,7 @@ export class CoreChooser {
   add(link: CoreLink): CoreLink | undefined {
     const before = this.#links.get(link.peer.name);
     this.#links.set(link.peer.name, link);
+    this.#seen.add(link.peer.name);
     return before;
   }
 
@@ -41,16 +44,30 @@ export class CoreChooser {
     return this.#links.get(name);
   }
 
-  /** `sticky` is the core that this client used last. REGISTER may move to the core its Route names. */
-  choose(wish: CoreWish, sticky: string | undefined, register: boolean): CoreChoice {
+  /** Whether a core that was here is away. */
+  get isMissing(): boolean {
+    return this.#seen.size > this.#links.size;
+  }
+
+  /**
+   * `sticky` is the core that this client used last. REGISTER may move to the core its Route names. What `waits` rather
+   * stays with its own core (it alone knows the call) than go to another.
+   */
+  choose(wish: CoreWish, sticky: string | undefined, register: boolean, waits = false): CoreChoice {
     if (wish.zoneId !== undefined && !this.#zones.some((zone) => zone.zoneId === wish.zoneId)) {
       return { kind: 'unknown-zone' };
     }
     const zoneId = wish.zoneId ?? (this.#zones.length === 1 ? this.#zones[0]?.zoneId : undefined);
     const named = this.#up(wish.coreName, zoneId);
     const held = this.#up(sticky, zoneId);
-    const link = (register ? (named ?? held) : (held ?? named)) ?? this.#inTurn(zoneId);
+    const own = register ? (named ?? held) : (held ?? named);
+    if (own === undefined && waits && this.#isAway(sticky, wish.coreName)) return { kind: 'none-up' };
+    const link = own ?? this.#inTurn(zoneId);
     return link === undefined ? { kind: 'none-up' } : { kind: 'link', link };
+  }
+
+  #isAway(...names: readonly (string | undefined)[]): boolean {
+    return names.some((name) => name !== undefined && this.#seen.has(name) && !this.#links.has(name));
   }
 
   #up(name: string | undefined, zoneId: number | undefined): CoreLink | undefined {

@@ -11,7 +11,7 @@ import type {
   TransactionLayer,
   TransactionUser,
 } from '../../sip/index.ts';
-import { stripPrivileged } from '../../sip/hop/index.ts';
+import { stripPrivileged, type LinkWait, type LinkWaiter } from '../../sip/hop/index.ts';
 import type { ClientConnection } from './client-connection.ts';
 import type { ClientTable } from './client-table.ts';
 import type { CoreChooser } from './core-choice.ts';
@@ -24,6 +24,8 @@ export interface EdgeProxyOptions {
   readonly hop: EdgeHop;
   readonly cores: CoreChooser;
   readonly clients: ClientTable;
+  /** Where BYE and ACK of registered clients wait while the link to their core is down. */
+  readonly linkWait: LinkWait;
   /** Timer C: longest ringing without a sign of life. */
   readonly setupTimeoutMs: number;
   readonly count: (event: string, reason?: string) => void;
@@ -35,6 +37,7 @@ export class EdgeProxy implements TransactionUser {
   readonly #options: EdgeProxyOptions;
   readonly #origins = new Map<string, ClientConnection | LinkArrival>();
   readonly #branches = new WeakMap<ServerTransaction, ClientTransaction>();
+  readonly #ringingFor = new WeakMap<LinkArrival, Set<ClientTransaction>>();
   #layer: TransactionLayer | undefined;
 
   constructor(options: EdgeProxyOptions) {
@@ -51,24 +54,74 @@ export class EdgeProxy implements TransactionUser {
     this.#origins.set(transport.id, origin);
   }
 
+  /** A transport is gone. What rings at clients on behalf of a core that is gone has nobody to answer to. */
   leave(transport: SipTransport): void {
+    const origin = this.#origins.get(transport.id);
     this.#origins.delete(transport.id);
+    if (origin === undefined || 'token' in origin) return;
+    for (const invite of this.#ringingFor.get(origin) ?? []) invite.cancel();
   }
 
   onRequest(server: ServerTransaction): void {
     const origin = this.#origins.get(server.transport.id);
     if (origin === undefined) return;
+    if ('token' in origin) return this.#takeFromClient(server, origin, undefined);
     const verdict = this.#route(server.request.clone(), origin);
     if (verdict.kind === 'answer') this.#answer(server, verdict, origin);
-    else if ('token' in origin) this.#forwardFromClient(server, verdict, origin);
-    else this.#forward(server, verdict, 'to-client', () => undefined);
+    else this.#forwardToClient(server, verdict, origin);
+  }
+
+  /** `waiter` is how the request waited before, when it did. */
+  #takeFromClient(server: ServerTransaction, origin: ClientConnection, waiter: LinkWaiter | undefined): void {
+    const isBye = server.request.method === 'BYE';
+    const verdict = this.#route(server.request.clone(), origin, isBye);
+    if (verdict.kind === 'forward') return this.#forwardFromClient(server, verdict, origin, waiter);
+    if (isBye && verdict.refusal === 'no-core' && this.#holdBye(server, origin, waiter)) return;
+    this.#answer(server, verdict, origin);
+  }
+
+  /** A BYE whose core is away waits for it; false when it may not. */
+  #holdBye(server: ServerTransaction, origin: ClientConnection, waiter: LinkWaiter | undefined): boolean {
+    if (!origin.isProven) return false;
+    const again: LinkWaiter = waiter ?? {
+      owner: origin.token,
+      bytes: server.request.print().length,
+      retry: () => this.#takeFromClient(server, origin, again),
+      late: () => this.#byeIsLate(server, origin, again),
+    };
+    return this.#options.linkWait.hold(again);
+  }
+
+  /** Its own core has not returned: another may know the far end; else the client is told. Either way it is kept on. */
+  #byeIsLate(server: ServerTransaction, origin: ClientConnection, waiter: LinkWaiter): void {
+    const verdict = this.#route(server.request.clone(), origin);
+    if (verdict.kind === 'forward') this.#forwardFromClient(server, verdict, origin, waiter);
+    else this.#answer(server, verdict, origin);
   }
 
   /** ACK of a 2xx: routed like any request, belongs to no transaction, is never answered. */
   onAck(ack: SipRequest, transport: SipTransport): void {
     const origin = this.#origins.get(transport.id);
     if (origin === undefined) return;
-    const verdict = this.#route(ack, origin);
+    const mayWait = 'token' in origin && origin.isProven && this.#options.cores.isMissing;
+    if (mayWait) this.#takeAck(ack, origin, undefined);
+    else this.#sendAck(this.#route(ack, origin), origin);
+  }
+
+  #takeAck(ack: SipRequest, origin: ClientConnection, waiter: LinkWaiter | undefined): void {
+    const again: LinkWaiter = waiter ?? {
+      owner: origin.token,
+      bytes: ack.print().length,
+      retry: () => this.#takeAck(ack, origin, again),
+      late: () => undefined,
+    };
+    const verdict = this.#route(ack.clone(), origin, true);
+    const isHeld =
+      verdict.kind === 'answer' && verdict.refusal === 'no-core' && this.#options.linkWait.hold(again);
+    if (!isHeld) this.#sendAck(verdict, origin);
+  }
+
+  #sendAck(verdict: EdgeVerdict, origin: ClientConnection | LinkArrival): void {
     if (verdict.kind === 'forward') verdict.transport.send(verdict.request.print());
     else this.#note(verdict, origin);
   }
@@ -84,10 +137,11 @@ export class EdgeProxy implements TransactionUser {
     connection.ringing.clear();
   }
 
-  #route(request: SipRequest, origin: ClientConnection | LinkArrival): EdgeVerdict {
+  #route(request: SipRequest, origin: ClientConnection | LinkArrival, mayWait = false): EdgeVerdict {
     const { hop, cores, clients, count } = this.#options;
     if ('token' in origin) {
-      return routeFromClient(request, origin, hop, cores, () => count('privileged-header-stripped'));
+      const onStripped = (): void => count('privileged-header-stripped');
+      return routeFromClient(request, origin, hop, cores, onStripped, mayWait);
     }
     return routeFromCore(request, hop, (token) => {
       const found = clients.find(token);
@@ -96,23 +150,47 @@ export class EdgeProxy implements TransactionUser {
     });
   }
 
-  #forwardFromClient(server: ServerTransaction, forward: Forward, connection: ClientConnection): void {
+  #forwardFromClient(
+    server: ServerTransaction,
+    forward: Forward,
+    connection: ClientConnection,
+    waiter: LinkWaiter | undefined,
+  ): void {
     const { method } = server.request;
     connection.pending += 1;
-    const client = this.#forward(server, forward, 'to-core', (response) => {
+    const onFinal = (response: SipResponse | undefined): void => {
       connection.pending -= 1;
       connection.ringing.delete(client);
       if (method === 'REGISTER' && response?.isSuccess === true) this.#options.clients.prove(connection);
-    });
+    };
+    // Whether a BYE got there before its link died is not known, and a second one does no harm.
+    const mayHold = (failure: ClientFailure): boolean =>
+      method === 'BYE' && failure === 'transport' && this.#holdBye(server, connection, waiter);
+    const client = this.#forward(server, forward, 'to-core', { onFinal, mayHold });
     if (method === 'INVITE') connection.ringing.add(client);
   }
 
-  /** Sends on and carries the responses back; `onFinal` is called once. */
+  #forwardToClient(server: ServerTransaction, forward: Forward, origin: LinkArrival): void {
+    const ringing = this.#ringingFor.get(origin) ?? new Set();
+    const onFinal = (): void => void ringing.delete(client);
+    const client = this.#forward(server, forward, 'to-client', { onFinal, mayHold: () => false });
+    if (server.request.method !== 'INVITE') return;
+    this.#ringingFor.set(origin, ringing);
+    ringing.add(client);
+  }
+
+  /** Sends on and carries the responses back; `onFinal` is called once, `mayHold` when there will be no answer. */
   #forward(
     server: ServerTransaction,
     { request, transport }: Forward,
     direction: 'to-core' | 'to-client',
-    onFinal: (response: SipResponse | undefined) => void,
+    {
+      onFinal,
+      mayHold,
+    }: {
+      onFinal: (response: SipResponse | undefined) => void;
+      mayHold: (failure: ClientFailure) => boolean;
+    },
   ): ClientTransaction {
     if (this.#layer === undefined) throw new Error('proxy without its transaction layer');
     let isFinal = false;
@@ -129,7 +207,7 @@ export class EdgeProxy implements TransactionUser {
       onFailure: (failure: ClientFailure): void => {
         finish(undefined);
         this.#options.count('request-failed', failure);
-        this.#replyFailure(server, failure, direction);
+        if (!mayHold(failure)) this.#replyFailure(server, failure, direction);
       },
     };
     const client = this.#layer.request(request, transport, handlers, {

@@ -4,7 +4,7 @@
 import { createSecretKey } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
-import { BranchMaker, stampArrival } from '../../sip/hop/index.ts';
+import { BranchMaker, LinkWait, stampArrival, type LinkWaitLimits } from '../../sip/hop/index.ts';
 import {
   createResponse,
   RFC_TIMINGS,
@@ -36,7 +36,7 @@ export interface SipLog {
   warn(fields: object, text: string): void;
 }
 
-export interface EdgeSipOptions {
+export interface EdgeSipOptions extends LinkWaitLimits {
   /** Where clients connect. */
   readonly listen: { readonly host: string; readonly port: number };
   readonly certificate: DoorCertificate;
@@ -94,6 +94,7 @@ export class EdgeSip {
   readonly #cores: CoreChooser;
   readonly #proxy: EdgeProxy;
   readonly #layer: TransactionLayer;
+  readonly #linkWait: LinkWait;
   readonly #admission: Admission;
   #lastConnection = 0;
   #sweep: TimerHandle | undefined;
@@ -107,7 +108,9 @@ export class EdgeSip {
       this.#endClient(connection, because),
     );
     this.#cores = new CoreChooser(options.zones);
+    this.#linkWait = new LinkWait(options, options.clock, count);
     this.#proxy = new EdgeProxy({
+      linkWait: this.#linkWait,
       hop: hopOf(options),
       cores: this.#cores,
       clients: this.#clients,
@@ -167,6 +170,7 @@ export class EdgeSip {
     const replaced = this.#cores.add(link);
     replaced?.transport.close('replaced by a newer link');
     this.#options.log.info({ core: peer.name, zone: peer.zone }, 'SIP link to core is up');
+    this.#linkWait.linkUp();
   }
 
   /** New client connections get this certificate. */
@@ -196,6 +200,7 @@ export class EdgeSip {
     this.#isClosed = true;
     if (this.#sweep !== undefined) this.#options.clock.clearTimer(this.#sweep);
     const stopped = this.#door.close();
+    this.#linkWait.close();
     this.#layer.close();
     for (const link of this.#cores.links()) link.transport.close(reason);
     for (const connection of this.#clients.all()) connection.transport.close(reason);

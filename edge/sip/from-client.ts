@@ -32,13 +32,14 @@ export interface ClientFlow {
 /** Told how many privileged lines a client's message held. */
 export type StripNote = (lines: number) => void;
 
-/** Where a client's request goes, edited in place. Throws SipParseError on a malformed Route or Via. */
+/** Where a client's request goes, edited in place; with `mayWait`, not to a core that never heard of it. Throws SipParseError on a malformed Route or Via. */
 export function routeFromClient(
   request: SipRequest,
   flow: ClientFlow,
   hop: EdgeHop,
   cores: CoreChooser,
   onStripped: StripNote,
+  mayWait: boolean,
 ): EdgeVerdict {
   const { uri } = request;
   if (isToUs(request, hop)) return { kind: 'answer', status: 200 };
@@ -50,7 +51,7 @@ export function routeFromClient(
   if (stripped > 0) onStripped(stripped);
   const wish = takeRoutes(request, hop);
   if (wish === undefined) return refuse(403, 'bad-route');
-  const choice = cores.choose(wish, flow.core, request.method === 'REGISTER');
+  const choice = cores.choose(wish, flow.core, request.method === 'REGISTER', mayWait);
   if (choice.kind === 'unknown-zone') return refuse(404, 'unknown-zone', 'No Such Zone');
   if (choice.kind === 'none-up') return { ...refuse(503, 'no-core'), retryAfterSeconds: 5 };
   flow.core = choice.link.peer.name;

@@ -13,6 +13,13 @@ import { certificate } from './test-certificate.ts';
 
 const silentLog = { info: () => undefined, warn: () => undefined };
 const keepalive = { pingIntervalMs: 1500, deadAfterMs: 4000 };
+const linkWait = {
+  linkWaitMs: 10_000,
+  linkKeepMs: 600_000,
+  maxLinkWaiting: 100,
+  maxLinkWaitingPerOwner: 8,
+  maxLinkWaitingBytes: 100_000,
+};
 
 function stun(request: Buffer, source: { address: string; port: number }): Buffer | undefined {
   return answerBinding(request, source);
@@ -139,6 +146,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
     idleTimeoutMs: 900_000,
     closeTimeoutMs: 200,
     setupTimeoutMs: 180_000,
+    ...linkWait,
     linkKeepalive: keepalive,
     clock: systemClock,
     random: randomBytes,
@@ -168,6 +176,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       pathHeaders: false,
       requireRegistration: true,
       policy: undefined,
+      tokens: undefined,
       hopCount: 15,
       maxMessageBytes: 32_768,
       maxHeaderLines: 128,
@@ -176,13 +185,13 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       maxRegistrations: 1000,
       maxRegistrationsPerConnection: 16,
       maxDialogs: 1000,
-      tokens: undefined,
       maxCallsPerUser: 4,
       maxUsagesPerUser: 8,
       maxInsideConnections: 100,
       connectTimeoutMs: 2000,
       closeTimeoutMs: 200,
       setupTimeoutMs: 180_000,
+      ...linkWait,
       acknowledgeTimeoutMs: 40_000,
       maxSilenceMs: 21_600_000,
       lingerMs: 32_000,
