@@ -4,10 +4,12 @@ type Bench = { run(args: readonly string[]): Promise<void> };
 
 /** Name on the command line → module. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
+  auth: () => import('./auth.ts'),
   https: () => import('./https.ts'),
   memory: () => import('./memory.ts'),
   sip: () => import('./sip.ts'),
   media: () => import('./media.ts'),
+  turn: () => import('./turn.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);
