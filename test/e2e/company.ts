@@ -16,6 +16,11 @@ export const DOMAIN = 'example.com';
 export const EDGE_NAME = 'edge.example.com';
 export const CORE_NAME = 'core.example.com';
 
+const heap = { NODE_OPTIONS: '--max-old-space-size=80' };
+
+/** Under these what is kept shows at once, as growth or as the end of the process, and not as a collector's patience. */
+export const smallHeaps = { edge: heap, core: heap };
+
 /** Who stands where in a block `127.0.<block>.x`. */
 export interface Addresses {
   readonly edge: string;
