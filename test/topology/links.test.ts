@@ -46,6 +46,27 @@ describe.skipIf(!able)('links die during a call', () => {
     expectClean(heardBy(outside, 880, 60), 1.5);
   });
 
+  test.each<[string, 'outside' | 'inside', 'reset' | 'silence']>([
+    ['the phone inside', 'inside', 'reset'],
+    ['the phone outside', 'outside', 'reset'],
+    ['the phone inside', 'inside', 'silence'],
+    ['the phone outside', 'outside', 'silence'],
+  ])('%s (%s) hangs up while SIP is down by %s: the other hears of it', async (_name, who, how) => {
+    const [gone, left] = who === 'outside' ? [outside, inside] : [inside, outside];
+    await establish(outside, inside);
+    breakLinks(stage.ground.inner, ['sip'], how);
+    if (how === 'reset') await noticed();
+    const since = left.mark();
+    await gone.command('hangup');
+    await noticed();
+    healLinks(stage.ground.inner);
+    await left.happened('CALL_CLOSED', since, 12_000);
+    await linksUp(stage.edge, stage.core, 5000);
+    const lent = async (): Promise<boolean> =>
+      /"lent": (\d+)/.exec((await stage.edge.ask('/status')) ?? '')?.[1] === '0';
+    await until('no media port is lent', lent, { deadlineMs: 5000, everyMs: 50 });
+  });
+
   test('media, in silence: the sound comes back', async () => {
     await establish(inside, outside);
     await talk(1);
