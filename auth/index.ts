@@ -32,6 +32,16 @@ export {
   type PasswordCheck,
   type PasswordResult,
 } from './authenticator.ts';
+export {
+  type Ban,
+  type BanHistory,
+  type BanList,
+  type BanListOptions,
+  type BanRule,
+  createBanList,
+  type Exemption,
+} from './intrusion/ban-list.ts';
+export type { Offender } from './intrusion/offender.ts';
 export { isBearer, parseBearer, parseSipBearer } from './oauth/bearer.ts';
 export { createKeyRing, type FetchKeys, type KeyRing } from './oauth/key-ring.ts';
 export { KeyDocumentError, readKeyDocument } from './oauth/key-document.ts';

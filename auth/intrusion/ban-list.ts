@@ -1,0 +1,214 @@
+// Intrusion protection: who has failed too often in a category is shut out for a while. Keyed by what is known of the
+// offender, the narrowest first: a user at an address, then a device, an address only for what has neither, so that one bad device does not shut out an office behind its NAT. Never an exempt network: the own pair and
+// inside nodes are always among them. Bounded in bans, counters and history; the oldest counter goes first, a ban never
+// goes before its time except when the list is full.
+import { BlockList } from 'node:net';
+import { addressFamily, offenderId } from './offender.ts';
+import type { Offender } from './offender.ts';
+
+/** What one category of failure leads to. */
+export interface BanRule {
+  /** Failures within the window that shut out. */
+  readonly triggerLevel: number;
+  readonly windowMs: number;
+  readonly blockMs: number;
+}
+
+/** A network that is never shut out, from one category or from all. */
+export interface Exemption {
+  /** `192.0.2.0/24`, `2001:db8::/32` or an address. */
+  readonly network: string;
+  readonly categories: readonly string[] | 'all';
+}
+
+export interface BanListOptions {
+  /** Category → rule; a category that is not here is switched off. */
+  readonly categories: ReadonlyMap<string, BanRule>;
+  readonly exempt: readonly Exemption[];
+  readonly maxBans: number;
+  readonly maxCounters: number;
+  readonly maxHistory: number;
+  /** Wall clock. */
+  readonly now: () => number;
+  readonly count: (event: string, reason?: string) => void;
+  readonly onBan: (ban: Ban) => void;
+}
+
+export interface Ban {
+  readonly id: string;
+  readonly offender: Offender;
+  readonly category: string;
+  readonly since: number;
+  readonly until: number;
+  readonly failures: number;
+}
+
+export interface BanHistory {
+  readonly ban: Ban;
+  readonly endedAt: number;
+  readonly by: 'time' | 'operator' | 'space';
+}
+
+export interface BanStats {
+  readonly category: string;
+  readonly state: 'on';
+  readonly blocked: number;
+  readonly failures: number;
+  readonly blocks: number;
+}
+
+export interface BanList {
+  /** Counts a failure; the ban it led to, if it did. */
+  note(category: string, offender: Offender): Ban | undefined;
+  /** The ban on exactly this offender. */
+  find(offender: Offender): Ban | undefined;
+  /** Takes over a ban decided elsewhere; false when it is exempt or past its end. */
+  adopt(ban: Ban): boolean;
+  unblock(id: string): boolean;
+  list(): readonly Ban[];
+  history(): readonly BanHistory[];
+  stats(): readonly BanStats[];
+}
+
+interface Counter {
+  failures: number;
+  readonly until: number;
+}
+
+export function createBanList(options: BanListOptions): BanList {
+  return new Bans(options);
+}
+
+class Bans implements BanList {
+  readonly #options: BanListOptions;
+  readonly #bans = new Map<string, Ban>();
+  readonly #counters = new Map<string, Counter>();
+  readonly #history: BanHistory[] = [];
+  readonly #totals = new Map<string, { failures: number; blocks: number }>();
+  readonly #exempt: readonly { readonly networks: BlockList; readonly categories: Exemption['categories'] }[];
+
+  constructor(options: BanListOptions) {
+    this.#options = options;
+    this.#exempt = options.exempt.map(({ network, categories }) => ({
+      networks: networkOf(network),
+      categories,
+    }));
+  }
+
+  note(category: string, offender: Offender): Ban | undefined {
+    const rule = this.#options.categories.get(category);
+    if (rule === undefined || this.#isExempt(category, offender)) return undefined;
+    this.#total(category).failures += 1;
+    const now = this.#options.now();
+    const id = offenderId(offender);
+    const failures = this.#countUp(`${category} ${id}`, now, rule);
+    if (failures < rule.triggerLevel) return undefined;
+    this.#counters.delete(`${category} ${id}`);
+    const ban: Ban = { id, offender, category, since: now, until: now + rule.blockMs, failures };
+    this.#total(category).blocks += 1;
+    this.#put(ban);
+    this.#options.count('banned', category);
+    this.#options.onBan(ban);
+    return ban;
+  }
+
+  find(offender: Offender): Ban | undefined {
+    if (this.#bans.size === 0) return undefined;
+    const id = offenderId(offender);
+    const ban = this.#bans.get(id);
+    if (ban === undefined || this.#options.now() < ban.until) return ban;
+    this.#end(id, ban, 'time');
+    return undefined;
+  }
+
+  adopt(ban: Ban): boolean {
+    if (ban.until <= this.#options.now() || this.#isExempt(ban.category, ban.offender)) return false;
+    this.#put(ban);
+    return true;
+  }
+
+  unblock(id: string): boolean {
+    const ban = this.#bans.get(id);
+    if (ban === undefined) return false;
+    this.#end(id, ban, 'operator');
+    return true;
+  }
+
+  list(): readonly Ban[] {
+    const now = this.#options.now();
+    for (const [id, ban] of this.#bans) if (ban.until <= now) this.#end(id, ban, 'time');
+    return [...this.#bans.values()];
+  }
+
+  history(): readonly BanHistory[] {
+    return this.#history;
+  }
+
+  stats(): readonly BanStats[] {
+    const bans = this.list();
+    return [...this.#options.categories.keys()].map((category) => ({
+      category,
+      state: 'on',
+      blocked: bans.filter((ban) => ban.category === category).length,
+      ...this.#total(category),
+    }));
+  }
+
+  #isExempt(category: string, offender: Offender): boolean {
+    if (offender.kind === 'device' || (offender.kind === 'user' && offender.address === '')) return false;
+    const family = addressFamily(offender.address);
+    // What is no address cannot be shut out by address: better nobody than everybody.
+    if (family === undefined) return true;
+    return this.#exempt.some(
+      ({ networks, categories }) =>
+        (categories === 'all' || categories.includes(category)) && networks.check(offender.address, family),
+    );
+  }
+
+  #countUp(key: string, now: number, rule: BanRule): number {
+    const known = this.#counters.get(key);
+    if (known !== undefined && now < known.until) return (known.failures += 1);
+    this.#counters.delete(key);
+    this.#counters.set(key, { failures: 1, until: now + rule.windowMs });
+    if (this.#counters.size > this.#options.maxCounters) {
+      const oldest = this.#counters.keys().next().value;
+      if (oldest !== undefined) this.#counters.delete(oldest);
+      this.#options.count('ban-counters-full');
+    }
+    return 1;
+  }
+
+  #put(ban: Ban): void {
+    const known = this.#bans.get(ban.id);
+    if (known !== undefined && known.until >= ban.until) return;
+    this.#bans.delete(ban.id);
+    this.#bans.set(ban.id, ban);
+    if (this.#bans.size <= this.#options.maxBans) return;
+    const [oldest] = this.#bans;
+    if (oldest !== undefined) this.#end(oldest[0], oldest[1], 'space');
+    this.#options.count('bans-full');
+  }
+
+  #end(id: string, ban: Ban, by: BanHistory['by']): void {
+    this.#bans.delete(id);
+    this.#history.push({ ban, endedAt: this.#options.now(), by });
+    if (this.#history.length > this.#options.maxHistory) this.#history.shift();
+  }
+
+  #total(category: string): { failures: number; blocks: number } {
+    const known = this.#totals.get(category);
+    if (known !== undefined) return known;
+    const made = { failures: 0, blocks: 0 };
+    this.#totals.set(category, made);
+    return made;
+  }
+}
+
+function networkOf(network: string): BlockList {
+  const list = new BlockList();
+  const [address = '', prefix] = network.split('/');
+  const family = addressFamily(address);
+  if (family === undefined) throw new Error(`${network} is no network`);
+  list.addSubnet(address, prefix === undefined ? (family === 'ipv4' ? 32 : 128) : Number(prefix), family);
+  return list;
+}
