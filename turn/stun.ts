@@ -1,7 +1,12 @@
 // STUN codec: bytes ↔ message, RFC 8489 §5 (header), §14 (attributes). No memory, no sockets.
 // Trusts nothing; a message is parsed only when its lengths agree with the datagram to the last byte (T-014).
 // Integrity and fingerprint are separate questions: see stun-integrity.ts. Attribute values: stun-values.ts.
-import { fingerprintAttribute, integrityAttribute, type IntegrityAlgorithm } from './stun-integrity.ts';
+import {
+  fingerprintAttribute,
+  integrityAttribute,
+  type IntegrityAlgorithm,
+  type IntegrityKey,
+} from './stun-integrity.ts';
 import { ATTRIBUTE, StunError, type StunAttribute } from './stun-attribute.ts';
 
 /** The four classes of RFC 8489 §5. */
@@ -44,7 +49,7 @@ export interface StunDraft {
 }
 
 export interface PrintOptions {
-  readonly integrity?: { readonly algorithm: IntegrityAlgorithm; readonly key: Buffer };
+  readonly integrity?: { readonly algorithm: IntegrityAlgorithm; readonly key: IntegrityKey };
   readonly fingerprint?: boolean;
 }
 

@@ -1,6 +1,7 @@
 // The long-term credential mechanism at the server (RFC 8489 §9.2.4). Keeps nothing and creates nothing: before the
 // integrity check has passed no state of ours knows of the request (T-008, T-015). Comparison is constant-time; an
 // unknown user costs the same work as a wrong password.
+import { createSecretKey, type KeyObject } from 'node:crypto';
 import { ATTRIBUTE, type StunAttribute } from '../stun-attribute.ts';
 import { checkIntegrity, longTermKey, type IntegrityAlgorithm } from '../stun-integrity.ts';
 import { findAttribute, type StunMessage } from '../stun.ts';
@@ -12,7 +13,7 @@ import { refuse, type TurnRefusal } from './turn-answer.ts';
 /** What seals the answer: the request's own algorithm and key. */
 export interface Seal {
   readonly algorithm: IntegrityAlgorithm;
-  readonly key: Buffer;
+  readonly key: KeyObject;
 }
 
 /** Proof of who asks. */
@@ -96,8 +97,9 @@ export function authenticate(
       ? findByName(readText(username!, MAX_USERNAME_BYTES), options.credentials, held)
       : options.credentials.findByHash(userhash);
   const candidates = typeof found === 'string' ? [NOBODY] : found;
-  for (const { username: name, password, owner } of candidates) {
-    const key = longTermKey(name, options.realm, password, passwordAlgorithm);
+  for (const candidate of candidates) {
+    const { username: name, password, owner } = candidate;
+    const key = keyOf(candidate, options.realm, passwordAlgorithm);
     const valid = checkIntegrity(message, integrity, key) === 'valid';
     if (valid && typeof found !== 'string') {
       return { kind: 'authentic', username: name, owner, password, seal: { algorithm: integrity, key } };
@@ -112,6 +114,20 @@ function findByName(
   held: HeldCredential | undefined,
 ): readonly Credential[] | CredentialRefusal {
   return held?.username === username ? [held] : credentials.find(username);
+}
+
+/** Keys of credentials that are still in use: a user's, an allocation's. Gone with the credential. */
+const KEYS = new WeakMap<Credential, Map<string, KeyObject>>();
+
+function keyOf(credential: Credential, realm: string, algorithm: PasswordAlgorithm): KeyObject {
+  const keys = KEYS.get(credential) ?? new Map<string, KeyObject>();
+  KEYS.set(credential, keys);
+  const name = `${algorithm} ${realm}`;
+  const known = keys.get(name);
+  if (known !== undefined) return known;
+  const key = createSecretKey(longTermKey(credential.username, realm, credential.password, algorithm));
+  keys.set(name, key);
+  return key;
 }
 
 /** The stronger of the two seals when both are there (§9.2.4). */

@@ -1,7 +1,7 @@
 // Who may allocate: configured users, and time-limited credentials made by whoever shares a secret with us
 // (draft-uberti-behave-turn-rest-00: username `expiry:id`, password base64(HMAC-SHA1(secret, username))).
 // A lifetime longer than the limit is refused, so that nobody mints one that never ends (T-011). Keeps nothing.
-import { createHash, createHmac } from 'node:crypto';
+import { createHmac, hash } from 'node:crypto';
 
 /** Whose quota an allocation counts against. */
 export interface Owner {
@@ -64,7 +64,7 @@ function configured({ username, password, deployment }: ConfiguredUser): readonl
 }
 
 function userhash(username: string, realm: string): string {
-  return createHash('sha256').update(`${username}:${realm}`, 'utf8').digest('hex');
+  return hash('sha256', `${username}:${realm}`, 'hex');
 }
 
 function timeLimited(

@@ -1,7 +1,7 @@
 // Nonces of the long-term mechanism (RFC 8489 §9.2) without memory: a time and an HMAC over it and the client's
 // address, so that a flood of requests makes us hold nothing (T-008). Each begins with the nonce cookie and the
 // security features of §9.2 and §18.1, by which a client notices that somebody took PASSWORD-ALGORITHMS away.
-import { createHmac, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, timingSafeEqual, type KeyObject } from 'node:crypto';
 
 /** "obMatJos2" and, in base64, 24 feature bits: password algorithms (bit 0) and username anonymity (bit 1). */
 const PREFIX = `obMatJos2${Buffer.from([0xc0, 0, 0]).toString('base64')}`;
@@ -16,10 +16,12 @@ export interface NonceOptions {
 }
 
 export class NonceIssuer {
-  readonly #options: NonceOptions;
+  readonly #secret: KeyObject;
+  readonly #lifetimeMs: number;
 
   constructor(options: NonceOptions) {
-    this.#options = options;
+    this.#secret = createSecretKey(options.secret);
+    this.#lifetimeMs = options.lifetimeMs;
   }
 
   /** A fresh nonce for a client's IP address. Ports may differ: a client opens several with one nonce. */
@@ -38,11 +40,11 @@ export class NonceIssuer {
     const time = bytes.subarray(0, TIME_BYTES);
     if (!timingSafeEqual(this.#mac(time, address), bytes.subarray(TIME_BYTES))) return false;
     const ageMs = Math.trunc(now / 1000) * 1000 - time.readUInt32BE() * 1000;
-    return ageMs >= 0 && ageMs <= this.#options.lifetimeMs;
+    return ageMs >= 0 && ageMs <= this.#lifetimeMs;
   }
 
   #mac(time: Buffer, address: string): Buffer {
-    const mac = createHmac('sha256', this.#options.secret).update(time).update(address).digest();
+    const mac = createHmac('sha256', this.#secret).update(time).update(address).digest();
     return mac.subarray(0, MAC_BYTES);
   }
 }
