@@ -65,6 +65,10 @@ export const SIP_LIMITS = {
   maxPendingUnproven: 4,
   /** Bytes waiting for one client that reads slowly. */
   maxQueueBytes: 1024 * 1024,
+  /** The same before a registration: two answers of the largest size. */
+  maxQueueBytesUnproven: 64 * 1024,
+  /** Refused calls of one connection that wait for their ACK; a phone has one or two. */
+  maxUnacknowledged: 4,
   /** A link carries everybody; its queue must hold a burst of a few thousand messages. */
   maxLinkQueueBytes: 32 * 1024 * 1024,
   maxTransactions: 100_000,

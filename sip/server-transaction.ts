@@ -25,6 +25,8 @@ export interface ServerHost {
   createTag(): string;
   failed(transaction: ServerTransaction, reason: ServerFailure): void;
   ackReceived(ack: SipRequest, transaction: ServerTransaction): void;
+  /** An INVITE was refused and waits for its ACK. */
+  waitsForAck(transaction: ServerTransaction): void;
   ended(transaction: ServerTransaction): void;
 }
 
@@ -95,13 +97,22 @@ export class ServerTransaction {
     this.#handle('ack', ack);
   }
 
+  /** Ends although its ACK has not come; called by the layer. */
+  giveUp(): void {
+    this.abandon();
+    this.#host.ended(this);
+  }
+
   /** Ends without a word to anyone; called when the layer closes. */
   abandon(): void {
     this.#timers.stopAll();
   }
 
   #handle(input: TransactionInput, ack?: SipRequest): void {
+    const before = this.state;
     this.#perform(this.#machine.handle(input, this.#host.now()), ack);
+    if (this.state === 'completed' && before === 'proceeding' && this.request.method === 'INVITE')
+      this.#host.waitsForAck(this);
     if (this.state !== 'accepted') return;
     // In Accepted only the user sends; as little as possible is kept for these 32 s.
     this.#latest = undefined;

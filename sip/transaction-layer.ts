@@ -27,7 +27,8 @@ export type LayerEvent =
   | 'stray-cancel'
   | 'refused-by-parser'
   | 'no-ack'
-  | 'response-undeliverable';
+  | 'response-undeliverable'
+  | 'ack-given-up';
 
 export interface TransactionLayerOptions {
   readonly timings: TransactionTimings;
@@ -42,6 +43,12 @@ export interface TransactionLayerOptions {
   readonly count: (event: LayerEvent) => void;
   /** Answer each INVITE with 100 at once, as a stateful proxy does (RFC 3261 §16.2, §17.2.1). */
   readonly sendsTrying: boolean;
+  /**
+   * Refused INVITEs of one transport that may wait for their ACK, for 32 s each (Timer H); beyond, the oldest is given
+   * up: at most a late ACK is then taken for that of a 2xx. For transports that have a scope of their own; others are
+   * shared by many peers.
+   */
+  readonly maxUnacknowledged?: number;
   /** Another open transport of a scope, for responses whose connection is gone. */
   readonly findTransport?: (scope: string) => SipTransport | undefined;
 }
@@ -77,6 +84,8 @@ export class TransactionLayer {
   readonly #servers = new Map<string, ServerTransaction>();
   readonly #clients = new Map<string, ClientTransaction>();
   readonly #clientsOf = new Map<SipTransport, Set<ClientTransaction>>();
+  /** Oldest first. */
+  readonly #unacknowledged = new Map<SipTransport, Set<ServerTransaction>>();
   readonly #wheel: TimerWheel;
   readonly #serverHost: ServerHost;
   readonly #clientHost: ClientHost;
@@ -141,6 +150,7 @@ export class TransactionLayer {
     const transactions = this.#clientsOf.get(transport);
     this.#clientsOf.delete(transport);
     for (const transaction of transactions ?? []) transaction.transportClosed();
+    for (const transaction of this.#unacknowledged.get(transport) ?? []) transaction.giveUp();
   }
 
   /** Fires what is due. Called by the layer's own tick; tests may call it after moving the clock. */
@@ -156,6 +166,7 @@ export class TransactionLayer {
     this.#servers.clear();
     this.#clients.clear();
     this.#clientsOf.clear();
+    this.#unacknowledged.clear();
     if (this.#tick !== undefined) this.#options.clock.clearTimer(this.#tick);
     this.#tick = undefined;
   }
@@ -252,6 +263,24 @@ export class TransactionLayer {
     else known.add(transaction);
   }
 
+  #rememberRefused(transaction: ServerTransaction): void {
+    const { maxUnacknowledged, count } = this.#options;
+    const { transport } = transaction;
+    if (maxUnacknowledged === undefined || transport.scope !== transport.id) return;
+    const waiting = this.#unacknowledged.get(transport) ?? new Set();
+    this.#unacknowledged.set(transport, waiting.add(transaction));
+    const [oldest] = waiting;
+    if (waiting.size <= maxUnacknowledged || oldest === undefined) return;
+    count('ack-given-up');
+    oldest.giveUp();
+  }
+
+  #forgetRefused(transaction: ServerTransaction): void {
+    const waiting = this.#unacknowledged.get(transaction.transport);
+    waiting?.delete(transaction);
+    if (waiting?.size === 0) this.#unacknowledged.delete(transaction.transport);
+  }
+
   #forgetClient(transaction: ClientTransaction): void {
     if (this.#clients.get(transaction.key) === transaction) this.#clients.delete(transaction.key);
     const siblings = this.#clientsOf.get(transaction.transport);
@@ -283,7 +312,11 @@ export class TransactionLayer {
       ackReceived: (ack, transaction) => {
         this.#guarded(() => this.#user.onAck(ack, transaction.transport, transaction));
       },
-      ended: (transaction) => this.#servers.delete(transaction.key),
+      waitsForAck: (transaction) => this.#rememberRefused(transaction),
+      ended: (transaction) => {
+        this.#servers.delete(transaction.key);
+        this.#forgetRefused(transaction);
+      },
     };
   }
 

@@ -33,6 +33,8 @@ export function edgeSipOptions(
     maxPendingPerConnection: SIP_LIMITS.maxPendingPerConnection,
     maxPendingUnproven: SIP_LIMITS.maxPendingUnproven,
     maxQueueBytes: SIP_LIMITS.maxQueueBytes,
+    maxQueueBytesUnproven: SIP_LIMITS.maxQueueBytesUnproven,
+    maxUnacknowledged: SIP_LIMITS.maxUnacknowledged,
     maxTransactions: SIP_LIMITS.maxTransactions,
     handshakeTimeoutMs: sip.handshakeTimeout,
     firstMessageTimeoutMs: sip.firstMessageTimeout,

@@ -62,6 +62,10 @@ export interface EdgeSipOptions extends LinkWaitLimits {
   /** The same before a registration. */
   readonly maxPendingUnproven: number;
   readonly maxQueueBytes: number;
+  /** Bytes that may wait for a connection without a registration that does not read. */
+  readonly maxQueueBytesUnproven: number;
+  /** Refused INVITEs of one connection that may wait for their ACK. */
+  readonly maxUnacknowledged: number;
   readonly maxTransactions: number;
   readonly handshakeTimeoutMs: number;
   readonly firstMessageTimeoutMs: number;
@@ -122,6 +126,7 @@ export class EdgeSip {
       {
         timings: RFC_TIMINGS,
         maxTransactions: options.maxTransactions,
+        maxUnacknowledged: options.maxUnacknowledged,
         retryAfterSeconds,
         tickMs,
         clock: options.clock,
@@ -209,16 +214,25 @@ export class EdgeSip {
 
   /** A client's secured stream, however it was secured; owned from here on. */
   takeClient(socket: Duplex, address: string, port: number): void {
-    const { clock, maxMessagesPerSecond, answerStun } = this.#options;
+    const { clock, maxMessagesPerSecond, maxQueueBytes, maxQueueBytesUnproven, answerStun } = this.#options;
     const now = clock.now();
     const rate = new MessageRate(maxMessagesPerSecond, now);
     const connection = new ClientConnection(this.#clients.nextToken(), address, port, rate, now);
     const transport = new SipConnection(
       socket,
-      { ...this.#connectionOptions(''), answerStun: (request) => answerStun(request, { address, port }) },
+      {
+        ...this.#connectionOptions(''),
+        get maxQueueBytes() {
+          return connection.isProven ? maxQueueBytes : maxQueueBytesUnproven;
+        },
+        answerStun: (request) => answerStun(request, { address, port }),
+      },
       {
         onMessage: (message) => this.#fromClient(message, connection),
-        onRefused: () => this.#options.onRefused('malformed', address),
+        onRefused: () => {
+          this.#options.onRefused('malformed', address);
+          this.#takeRate(connection);
+        },
         onClose: () => this.#clientClosed(connection),
       },
     );
@@ -244,15 +258,9 @@ export class EdgeSip {
   }
 
   #fromClient(message: SipRequest | SipResponse, connection: ClientConnection): void {
-    const { clock, count, onRefused, maxPendingPerConnection, maxPendingUnproven, clientZoneId } =
-      this.#options;
+    const { maxPendingPerConnection, maxPendingUnproven, clientZoneId } = this.#options;
     connection.hasSpoken = true;
-    if (!connection.rate.take(clock.now())) {
-      count('refused', 'rate');
-      onRefused('rate', connection.address);
-      connection.transport.close('too many messages');
-      return;
-    }
+    if (!this.#takeRate(connection)) return;
     if (message.kind === 'request') {
       const most = connection.isProven ? maxPendingPerConnection : maxPendingUnproven;
       if (connection.pending >= most && !isHopMethod(message.method))
@@ -261,6 +269,16 @@ export class EdgeSip {
       stampArrival(message.headers, { address, port, ingressZone: clientZone, ingressZoneId: clientZoneId });
     }
     this.#receive(message, connection.transport);
+  }
+
+  /** False, and the connection is closed, when it has used its share of messages up. */
+  #takeRate(connection: ClientConnection): boolean {
+    const { clock, count, onRefused } = this.#options;
+    if (connection.rate.take(clock.now())) return true;
+    count('refused', 'rate');
+    onRefused('rate', connection.address);
+    connection.transport.close('too many messages');
+    return false;
   }
 
   /** Whatever a message makes a parser say on the way ends with that message. */

@@ -139,6 +139,8 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
     maxPendingPerConnection: 64,
     maxPendingUnproven: 8,
     maxQueueBytes: 262_144,
+    maxQueueBytesUnproven: 65_536,
+    maxUnacknowledged: 4,
     maxTransactions: 10_000,
     handshakeTimeoutMs: 5000,
     firstMessageTimeoutMs: 18_000,
