@@ -5,10 +5,12 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 
@@ -45,13 +47,14 @@ struct SchedulingAttributes {
  */
 void preferThisThread() {
   constexpr uint64_t kSliceNs = 100'000;
-  constexpr int32_t kNice = -11;
+  constexpr int kNice = -11;
   SchedulingAttributes wanted{};
   wanted.size = sizeof wanted;
   wanted.runtime = kSliceNs;
-  wanted.nice = kNice;
+  const int nice = getpriority(PRIO_PROCESS, 0);  // Linux: of this thread
+  wanted.nice = std::min(nice, kNice);
   if (syscall(SYS_sched_setattr, 0, &wanted, 0) == 0) return;
-  wanted.nice = 0;
+  wanted.nice = nice;
   if (syscall(SYS_sched_setattr, 0, &wanted, 0) != 0) return;
 }
 

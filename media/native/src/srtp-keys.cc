@@ -15,21 +15,48 @@ constexpr Suite kSuites[] = {
     {"AES_CM_128_HMAC_SHA1_32", false, 16, 14, 4, 10},
 };
 
-/** The PRF of §4.3.3: AES in counter mode from (salt XOR label * 2^48) * 2^16, over zeros. */
-bool pseudoRandom(const Suite& suite, const uint8_t* key, const uint8_t* salt, uint8_t label, uint8_t* out,
-                  size_t length) {
-  uint8_t counter[16] = {};
-  std::memcpy(counter, salt, suite.saltBytes);
-  counter[7] ^= label;
-  const uint8_t zeros[32] = {};
-  EVP_CIPHER_CTX* context = EVP_CIPHER_CTX_new();
-  int written = 0;
-  const EVP_CIPHER* cipher = suite.keyBytes == 32 ? EVP_aes_256_ctr() : EVP_aes_128_ctr();
-  const bool done = context != nullptr && EVP_EncryptInit_ex(context, cipher, nullptr, key, counter) == 1 &&
-                    EVP_EncryptUpdate(context, out, &written, zeros, static_cast<int>(length)) == 1;
-  EVP_CIPHER_CTX_free(context);
-  return done;
+/** Looked up once: OpenSSL 3 searches its providers each time a cipher is named. Never freed, as OpenSSL asks. */
+struct Ciphers {
+  const EVP_CIPHER* counter128 = EVP_CIPHER_fetch(nullptr, "AES-128-CTR", nullptr);
+  const EVP_CIPHER* counter256 = EVP_CIPHER_fetch(nullptr, "AES-256-CTR", nullptr);
+  const EVP_CIPHER* gcm128 = EVP_CIPHER_fetch(nullptr, "AES-128-GCM", nullptr);
+  const EVP_CIPHER* gcm256 = EVP_CIPHER_fetch(nullptr, "AES-256-GCM", nullptr);
+};
+
+const Ciphers& ciphers() {
+  static const Ciphers fetched;
+  return fetched;
 }
+
+/** The PRF of §4.3.3: AES in counter mode from (salt XOR label * 2^48) * 2^16, over zeros. */
+class PseudoRandom {
+ public:
+  PseudoRandom(const Suite& suite, const uint8_t* key, const uint8_t* salt) : context_(EVP_CIPHER_CTX_new()) {
+    std::memcpy(salt_, salt, suite.saltBytes);
+    const EVP_CIPHER* cipher = suite.keyBytes == 32 ? ciphers().counter256 : ciphers().counter128;
+    keyed_ = context_ != nullptr && cipher != nullptr &&
+             EVP_EncryptInit_ex(context_, cipher, nullptr, key, nullptr) == 1;
+  }
+  ~PseudoRandom() {
+    EVP_CIPHER_CTX_free(context_);
+    OPENSSL_cleanse(salt_, sizeof salt_);
+  }
+
+  bool derive(int label, uint8_t* out, size_t length) {
+    uint8_t counter[16] = {};
+    std::memcpy(counter, salt_, sizeof salt_);
+    counter[7] ^= static_cast<uint8_t>(label);
+    const uint8_t zeros[32] = {};
+    int written = 0;
+    return keyed_ && EVP_EncryptInit_ex(context_, nullptr, nullptr, nullptr, counter) == 1 &&
+           EVP_EncryptUpdate(context_, out, &written, zeros, static_cast<int>(length)) == 1;
+  }
+
+ private:
+  EVP_CIPHER_CTX* context_;
+  uint8_t salt_[14] = {};
+  bool keyed_;
+};
 
 }  // namespace
 
@@ -50,10 +77,10 @@ bool SessionKeys::derive(const Suite& suite, const uint8_t* key, const uint8_t* 
                          bool seals) {
   const uint8_t label = static_cast<uint8_t>(protocol);
   uint8_t encryption[32], authentication[kHmacBytes];
-  bool done = pseudoRandom(suite, key, salt, label, encryption, suite.keyBytes) &&
-              pseudoRandom(suite, key, salt, label + 1, authentication, sizeof authentication) &&
-              pseudoRandom(suite, key, salt, label + 2, salt_, suite.saltBytes) &&
-              keyCipher(suite, encryption, seals);
+  PseudoRandom random(suite, key, salt);
+  const bool done = random.derive(label, encryption, suite.keyBytes) &&
+                    random.derive(label + 1, authentication, sizeof authentication) &&
+                    random.derive(label + 2, salt_, suite.saltBytes) && keyCipher(suite, encryption, seals);
   if (done && !suite.aead) keyHmac(authentication, sizeof authentication);
   OPENSSL_cleanse(encryption, sizeof encryption);
   OPENSSL_cleanse(authentication, sizeof authentication);
@@ -63,9 +90,9 @@ bool SessionKeys::derive(const Suite& suite, const uint8_t* key, const uint8_t* 
 bool SessionKeys::keyCipher(const Suite& suite, const uint8_t* key, bool seals) {
   cipher_ = EVP_CIPHER_CTX_new();
   if (cipher_ == nullptr) return false;
-  if (!suite.aead) return EVP_EncryptInit_ex(cipher_, EVP_aes_128_ctr(), nullptr, key, nullptr) == 1;
-  const EVP_CIPHER* cipher = suite.keyBytes == 32 ? EVP_aes_256_gcm() : EVP_aes_128_gcm();
-  return EVP_CipherInit_ex(cipher_, cipher, nullptr, key, nullptr, seals ? 1 : 0) == 1;
+  if (!suite.aead) return EVP_EncryptInit_ex(cipher_, ciphers().counter128, nullptr, key, nullptr) == 1;
+  const EVP_CIPHER* cipher = suite.keyBytes == 32 ? ciphers().gcm256 : ciphers().gcm128;
+  return cipher != nullptr && EVP_CipherInit_ex(cipher_, cipher, nullptr, key, nullptr, seals ? 1 : 0) == 1;
 }
 
 void SessionKeys::keyHmac(const uint8_t* key, size_t length) {
