@@ -47,7 +47,15 @@ describe('a plane', () => {
     expect(https()).toEqual({ state: 'down', cause: 'another reason', since });
     board.set(CORE, 'https', 'up', '');
     expect(https()).toEqual({ state: 'up', cause: '', since: clock.wall() });
-    expect(lines).toEqual(['https link is down', 'https link is down', 'https link is up']);
+    board.set(CORE, 'https', 'up', 'partly up: no answer from one port');
+    board.set(CORE, 'https', 'up', '');
+    expect(lines).toEqual([
+      'https link is down',
+      'https link is down',
+      'https link is up',
+      'https link is partly up',
+      'https link is up',
+    ]);
   });
 });
 

@@ -73,7 +73,8 @@ export class StatusBoard {
     const since = before.state === state ? before.since : this.#clock.wall();
     entry.planes[plane] = { state, cause, since };
     const fields = { zone: this.#zone.name, peer, plane, cause };
-    if (state === 'up') this.#log.info(fields, `${plane} link is up`);
+    if (state === 'up' && cause !== '') this.#log.warn(fields, `${plane} link is partly up`);
+    else if (state === 'up') this.#log.info(fields, `${plane} link is up`);
     else if (state === 'down') this.#log.warn(fields, `${plane} link is down`);
   }
 

@@ -41,6 +41,8 @@ export class EdgeLink {
   #key: Buffer | undefined;
   #counter = 0n;
   #answeredAt = -Infinity;
+  #announcedAt = 0;
+  #missing = false;
   #dialledAt = 0;
   #rebinding = false;
   #up = false;
@@ -59,6 +61,11 @@ export class EdgeLink {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** Without an answer for longer than the dead time; a link that has just been announced is not. */
+  get missing(): boolean {
+    return this.#missing;
   }
 
   get streams(): number {
@@ -95,6 +102,7 @@ export class EdgeLink {
     const reply = await control.request('media.link', body, { timeoutMs: this.#options.requestTimeoutMs });
     const { fresh } = linkReply.parse(reply);
     this.#key = key;
+    this.#announcedAt = this.#options.now();
     this.#cancelTick();
     this.#tick();
     return fresh;
@@ -115,8 +123,8 @@ export class EdgeLink {
 
   #judge(): void {
     const now = this.#options.now();
-    const silentMs = now - this.#answeredAt;
-    if (this.#up && silentMs > this.#options.linkDeadMs) this.#become(false);
+    const heardAt = Math.max(this.#answeredAt, this.#announcedAt);
+    if (!this.#missing && now - heardAt > this.#options.linkDeadMs) this.#lose();
     const since = Math.max(this.#answeredAt, this.#dialledAt);
     if (!this.#up && now - since > this.#options.linkRebindMs && !this.#rebinding) this.#rebind();
   }
@@ -143,9 +151,16 @@ export class EdgeLink {
       this.#options.count('media-hello-refused', 'bad-answer');
     } else {
       this.#answeredAt = this.#options.now();
+      this.#missing = false;
       if (!this.#up) this.#become(true);
     }
     return true;
+  }
+
+  #lose(): void {
+    this.#missing = true;
+    if (this.#up) this.#become(false);
+    else this.#own.onState();
   }
 
   #become(up: boolean): void {

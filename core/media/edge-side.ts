@@ -105,13 +105,11 @@ export class EdgeSide {
   }
 
   #report(): void {
-    const down = this.#links.filter((link) => !link.up).map((link) => link.remote.port);
-    const cause =
-      down.length === 0
-        ? ''
-        : `no answer from UDP ${down.join(' and ')} of ${this.name}: is it open from core to edge?`;
-    const state = down.length < this.#links.length ? 'up' : 'down';
-    this.#options.reportMedia(this.name, { state, cause });
+    const isUp = this.#links.some((link) => link.up);
+    const missing = this.#links.filter((link) => link.missing).map((link) => link.remote.port);
+    const words = `no answer from UDP ${missing.join(' and ')} of ${this.name}: is it open from core to edge?`;
+    const cause = missing.length === 0 ? '' : `${isUp ? 'partly up: ' : ''}${words}`;
+    this.#options.reportMedia(this.name, { state: isUp ? 'up' : 'down', cause });
   }
 
   close(): void {

@@ -75,7 +75,7 @@ beforeEach(async () => {
     boundAddress: '127.0.62.1',
     announcedAddress: '203.0.113.9',
     linkAddress: '127.0.62.1',
-    linkPorts: [0],
+    linkPorts: [0, 0],
     firstPort: 20002,
     lastPort: 20009,
     portQuarantineMs: 1000,
@@ -110,7 +110,7 @@ describe('control messages', () => {
     expect(edge.sizes()).toMatchObject({ sessions: 1, engine: { flows: 4 }, pairs: { lent: 1 } });
     await ask('media.close', { session: SESSION });
     await ask('media.close', { session: SESSION });
-    expect(edge.sizes()).toMatchObject({ sessions: 0, engine: { flows: 0, ports: 1 }, pairs: { lent: 0 } });
+    expect(edge.sizes()).toMatchObject({ sessions: 0, engine: { flows: 0, ports: 2 }, pairs: { lent: 0 } });
   });
 
   test.each([
@@ -228,5 +228,26 @@ describe('hello', () => {
     expect(edge.status()).toMatchObject({ links: [{ remote: moved.address }] });
     step(5000);
     expect(reports).toEqual(['core.one up', `core.one down no hello on UDP ${door.port} for 4000 ms`]);
+  });
+
+  test('a link is missed only after the dead time: the first of several is not partly up at once', async () => {
+    const second = 'b'.repeat(32);
+    await link();
+    await link({ shard: 1, link: second });
+    const peer = await socket();
+    const door = edge.linkAddresses()[0]!;
+    const say = async (counter: bigint, name = LINK): Promise<void> => {
+      await peer.send(hello(counter, KEY, name), door);
+      await peer.next();
+    };
+    await say(1n);
+    expect(reports).toEqual(['core.one up']);
+    step(3000);
+    await say(2n);
+    step(2000);
+    const { port } = edge.linkAddresses()[1]!;
+    expect(reports.at(-1)).toBe(`core.one up partly up: no hello on UDP ${port} for 4000 ms`);
+    await say(1n, second);
+    expect(reports.slice(2)).toEqual(['core.one up']);
   });
 });

@@ -26,8 +26,11 @@ interface LinkRecord {
   key: Buffer;
   counter: bigint;
   remote: TransportAddress | undefined;
+  /** When its last hello came, or it was announced. */
   heardAt: number;
   up: boolean;
+  /** Silent for longer than the dead time, and reported so. */
+  missing: boolean;
 }
 
 export class LinkDoor {
@@ -78,6 +81,7 @@ export class LinkDoor {
       remote: undefined,
       heardAt: this.#options.now(),
       up: false,
+      missing: false,
     });
     return { fresh: true };
   }
@@ -117,29 +121,34 @@ export class LinkDoor {
     }
     if (record.up) return;
     record.up = true;
+    record.missing = false;
     this.#report(record.core);
   }
 
-  /** Looks for links that have fallen silent; called from time to time. */
+  /** Looks for links that have fallen silent, or never spoke; called from time to time. */
   sweep(): void {
     const deadline = this.#options.now() - this.#options.linkDeadMs;
     for (const record of this.#records.values()) {
-      if (!record.up || record.heardAt > deadline) continue;
+      if (record.missing || record.heardAt > deadline) continue;
       record.up = false;
+      record.missing = true;
       this.#report(record.core);
     }
   }
 
   #report(core: string): void {
     const records = this.#of(core);
-    const down = records.filter((record) => !record.up).map((record) => this.#portNumber(record));
-    const cause =
-      down.length === 0 ? '' : `no hello on UDP ${down.join(' and ')} for ${this.#options.linkDeadMs} ms`;
-    this.#options.reportMedia(core, { state: down.length < records.length ? 'up' : 'down', cause });
+    const isUp = records.some((record) => record.up);
+    const missing = records.filter((record) => record.missing).map((record) => this.#portNumber(record));
+    const words = `no hello on UDP ${missing.join(' and ')} for ${this.#options.linkDeadMs} ms`;
+    const cause = missing.length === 0 ? '' : `${isUp ? 'partly up: ' : ''}${words}`;
+    this.#options.reportMedia(core, { state: isUp ? 'up' : 'down', cause });
   }
 
+  /** Where its hellos come to; before the first, the port that core dials for its shard. */
   #portNumber(record: LinkRecord): number | undefined {
-    return this.bound[this.#ports.indexOf(record.port)]?.port;
+    const heard = record.remote === undefined ? record.shard : this.#ports.indexOf(record.port);
+    return this.bound[heard]?.port;
   }
 
   /** Links of epochs of this core other than `epoch` (undefined: all) are closed. */

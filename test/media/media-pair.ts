@@ -69,12 +69,16 @@ export interface PairOptions {
   readonly edge?: Partial<EdgeMediaOptions>;
   /** Address and ports that core dials instead of edge's own. */
   readonly dial?: { address: string; ports: readonly number[] };
+  /** One more port that core dials, where nobody answers. */
+  readonly deadPort?: number;
 }
 
 export class MediaPair {
   readonly clock = new StepClock();
   readonly events: string[] = [];
   readonly reports: string[] = [];
+  /** What core says of its links beside `reports`. */
+  readonly causes: string[] = [];
   readonly edge: EdgeMedia;
   readonly core: CoreMedia;
   dial: { address: string; ports: readonly number[] };
@@ -127,7 +131,10 @@ export class MediaPair {
       maxSessionsPerKey: 1000,
       randomBytes: (bytes) => randomBytes(bytes),
       locateEdge: async () => this.dial,
-      reportMedia: (_edge, status) => this.reports.push(`core ${status.state}`),
+      reportMedia: (_edge, status) => {
+        this.reports.push(`core ${status.state}`);
+        this.causes.push(status.cause);
+      },
       onInactive: ({ callId }) => this.events.push(`inactive ${callId}`),
       onLost: ({ callId }) => this.events.push(`lost ${callId}`),
       count: (event, reason) => this.events.push(`core ${event} ${reason ?? ''}`.trim()),
@@ -141,10 +148,11 @@ export class MediaPair {
     await pair.edge.listen();
     if (options.dial === undefined) {
       const bound = pair.edge.linkAddresses();
-      pair.dial = { address: bound[0]!.address, ports: bound.map(({ port }) => port) };
+      const dead = options.deadPort === undefined ? [] : [options.deadPort];
+      pair.dial = { address: bound[0]!.address, ports: [...bound.map(({ port }) => port), ...dead] };
     }
     await pair.connect();
-    await pair.linksUp();
+    if (options.deadPort === undefined) await pair.linksUp();
     return pair;
   }
 

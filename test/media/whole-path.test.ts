@@ -207,6 +207,17 @@ describe('movement', () => {
     expect((await device.next()).bytes).toEqual(rtp(9, 'out'));
   });
 
+  test('one of its ports stays silent: partly up after the dead time, and never before', async () => {
+    const half = await MediaPair.open({ network: 68, deadPort: 9 });
+    await half.run(3000);
+    expect(half.reports).toContain('core up');
+    expect(half.causes.filter((cause) => cause !== '')).toEqual([]);
+    await half.run(4000);
+    const words = 'partly up: no answer from UDP 9 of edge.example: is it open from core to edge?';
+    expect([half.reports.at(-1), half.causes.at(-1)]).toEqual(['core up', words]);
+    await half.close();
+  });
+
   test('the control channel dies and returns within the grace: the call never notices', async () => {
     const { phone, device, inside } = await call();
     await latch(phone, device);
