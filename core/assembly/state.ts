@@ -1,7 +1,7 @@
 // What core keeps on disk: the journal of its store and the key that signs cookies. A disk that does not work is told and
 // counted, and traffic goes on in memory: registrations and sign-ins then end with the process.
 import type { KeyObject } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import path from 'node:path';
 import type { Count, Log } from '../../admin/index.ts';
 import { CookieKeyError, openCookieKey, randomCookieKey } from '../../auth/index.ts';
@@ -46,10 +46,19 @@ export async function openState(
 
 function makeFolder(folder: string, told: (words: string) => void): void {
   try {
-    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    makeFolders(path.resolve(folder));
   } catch (error) {
     told((error as Error).message);
   }
+}
+
+/** One by one from the top: Node's own `recursive` asks for ever below /proc, where making says "no such folder". */
+function makeFolders(folder: string): void {
+  const found = statSync(folder, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  if (found !== undefined) throw new Error(`${folder} is not a folder`);
+  makeFolders(path.dirname(folder));
+  mkdirSync(folder, { mode: 0o700 });
 }
 
 async function cookieKey(folder: string | undefined, told: (words: string) => void): Promise<KeyObject> {
