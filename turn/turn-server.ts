@@ -54,6 +54,8 @@ export interface TurnServerOptions {
   readonly every: (ms: number, work: () => void) => () => void;
 }
 
+const MAX_SHOWN = 200;
+
 /** A client's 5-tuple over UDP knows its listener. */
 interface UdpPath extends ClientPath {
   readonly listener: number;
@@ -121,6 +123,8 @@ export class TurnServer {
       maxAllocations,
       streams: this.#admission.connections,
       ...this.#machine.sizes(),
+      /** The oldest, as many as a page can show. */
+      relays: this.allocations().slice(0, MAX_SHOWN),
     };
   }
 

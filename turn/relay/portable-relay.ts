@@ -161,7 +161,10 @@ export class PortableRelay implements RelayEngine {
       return;
     }
     if (!looksLikeStun(bytes)) return this.#options.events.onStray('not-turn');
-    this.#options.events.onControl(id, { address: canonicalAddress(address) ?? address, port }, bytes);
+    // A source with an interface's name in it (fe80::1%eth0) cannot be told in a STUN answer.
+    const source = canonicalAddress(address);
+    if (source === undefined) return this.#options.events.onStray('link-local');
+    this.#options.events.onControl(id, { address: source, port }, bytes);
   }
 
   #sender(client: ClientEnd): (bytes: Buffer) => boolean {

@@ -34,8 +34,8 @@ export interface RelayCounters {
 export interface RelayEvents {
   /** A STUN message of a client on a UDP listener that is not a Send indication. The engine keeps no copy. */
   onControl(listener: ListenerId, remote: TransportAddress, bytes: Buffer): void;
-  /** A packet of somebody without allocation, or with first bits of neither STUN nor ChannelData. */
-  onStray(reason: 'no-allocation' | 'not-turn'): void;
+  /** A packet of somebody without allocation, with first bits of neither STUN nor ChannelData, or of a link-local source. */
+  onStray(reason: 'no-allocation' | 'not-turn' | 'link-local'): void;
   /** A socket failed after it was open. */
   onFailure(where: 'listener' | 'relay', code: string): void;
 }

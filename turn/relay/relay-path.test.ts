@@ -108,6 +108,19 @@ describe('from a peer', () => {
   });
 });
 
+// A datagram may be longer than a Data indication can carry; printing it once threw and ended the process.
+test.each([
+  ['2606:4700::1', 65_504, 'Buffer'],
+  ['2606:4700::1', 65_505, 'malformed'],
+  ['8.8.8.8', 65_507, 'malformed'],
+])('a payload from %s of %i bytes: %s', (address, bytes, expected) => {
+  const result = pathTo(address).fromPeer(Buffer.alloc(bytes), address, 9, () => ID);
+  expect(typeof result === 'string' ? result : 'Buffer').toBe(expected);
+  const bound = pathTo(address);
+  bound.bindChannel(0x4000, { address, port: 9 });
+  expect(bound.fromPeer(Buffer.alloc(bytes), address, 9, () => ID)).toHaveLength(bytes + 4);
+});
+
 test('our own announced address is reached inside, at its ports only, in both directions', () => {
   const path = pathTo();
   path.permit('9.9.9.9', [{ first: 24_000, last: 24_001 }]);

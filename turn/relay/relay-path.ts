@@ -6,6 +6,9 @@ import type { TransportAddress } from '../ip-address.ts';
 import { portAllowed, type PeerPorts } from '../policy/peer-policy.ts';
 import { printDataIndication, readSendIndication } from './indications.ts';
 
+/** Payload that fits a Data indication: STUN's 65,532 bytes less XOR-PEER-ADDRESS of IPv6 and the header of DATA. */
+const MAX_DATA_BYTES = 65_532 - 24 - 4;
+
 /** Why a packet went nowhere. */
 export type RelayDrop =
   | 'malformed'
@@ -110,6 +113,7 @@ export class RelayPath {
     if (!portAllowed(this.#permissions.get(address), port)) return 'port-denied';
     const channel = this.#channelOf.get(address)?.get(port);
     if (channel !== undefined) return printChannelData(channel, payload, this.#padded);
+    if (payload.length > MAX_DATA_BYTES) return 'malformed';
     return printDataIndication(payload, { address, port }, transactionId());
   }
 

@@ -28,7 +28,8 @@ export class UdpSocket {
     this.#socket = socket;
     this.bound = { address: options.bind.address, port: socket.address().port };
     socket.on('message', (bytes, source) => {
-      if (this.#open) options.onPacket(bytes, source.address, source.port);
+      // Nobody can answer port 0, which only a forged packet has, and node:dgram throws when asked to.
+      if (this.#open && source.port !== 0) options.onPacket(bytes, source.address, source.port);
     });
     socket.on('error', (error: NodeJS.ErrnoException) => options.onFailure(error.code ?? 'unknown'));
   }
@@ -55,9 +56,9 @@ export class UdpSocket {
     return promise;
   }
 
-  /** Hands one datagram to the kernel; a failure is told to `onFailure`, the socket lives on. False once closed. */
+  /** Hands one datagram to the kernel; a failure is told to `onFailure`, the socket lives on. False once closed, and for port 0. */
   send(bytes: Buffer, address: string, port: number): boolean {
-    if (!this.#open) return false;
+    if (!this.#open || port === 0) return false;
     this.#socket.send(bytes, port, address);
     return true;
   }
