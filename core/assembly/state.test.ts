@@ -10,8 +10,8 @@ let state: CoreState | undefined;
 beforeEach(() => {
   folder = mkdtempSync(path.join(tmpdir(), 'viaduct-state-'));
 });
-afterEach(() => {
-  state?.store.close();
+afterEach(async () => {
+  await state?.store.close();
   rmSync(folder, { recursive: true });
 });
 
@@ -31,9 +31,9 @@ test.each([
   ['that is a file', () => path.join(folder, 'file'), /folder: .*is not a folder/],
 ])('one %s is told, and core goes on in memory', async (_name, where, words) => {
   writeFileSync(path.join(folder, 'file'), 'in the way');
-  const { health, store } = await open(where());
-  expect(health()).toMatch(words);
-  const space = store.namespace('x', {
+  const opened = await open(where());
+  expect(opened.health()).toMatch(words);
+  const space = opened.store.namespace('x', {
     maxEntries: 1,
     maxEntryLength: 10,
     whenFull: 'refuse',
