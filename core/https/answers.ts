@@ -9,6 +9,8 @@ export const serverName = 'CE_C ECS';
 const edgeServerName = 'CE_E';
 /** A request body up to this is read and dropped before the answer, so that the connection can be used again. */
 const maxDroppedBytes = 65_536;
+/** How long a small body may take to arrive before the answer goes without it: a round trip or two. */
+const patienceMs = 1000;
 
 /** Refuses as the verdict says: 401 with the challenge, 429 and 503 with the time to wait. */
 export function answerDeny(exchange: ServerExchange, verdict: Deny): void {
@@ -61,10 +63,20 @@ function answerEmpty(
   afterBody(exchange, () => exchange.respond({ status, reasonPhrase: phrase, headers }));
 }
 
-/** An answer before the end of a body costs the connection: worth it only for a large one, or one not sent yet. */
+/**
+ * An answer before the end of a body costs the connection: worth it only for a large one, one not sent yet, or one that
+ * does not come. Channels are few, and whoever is refused must not hold one by dribbling.
+ */
 function afterBody(exchange: ServerExchange, answer: () => void): void {
   const { body, request } = exchange;
   const small = typeof body.length === 'number' && body.length <= maxDroppedBytes && !request.expectContinue;
   if (body.complete || !small) return answer();
-  body.collect(maxDroppedBytes).then(answer, () => undefined);
+  const patience = setTimeout(answer, patienceMs);
+  body.collect(maxDroppedBytes).then(
+    () => {
+      clearTimeout(patience);
+      if (!exchange.answered) answer();
+    },
+    () => clearTimeout(patience),
+  );
 }

@@ -163,6 +163,7 @@ describe('a refused request with a body', () => {
   test.each([
     ['large', () => refused(100_000)],
     ['waiting for permission', () => refused(5, 'Expect: 100-continue\r\n')],
+    ['promised and then held back', () => `${refused(50_000)}hello`],
   ])('ends the channel when the body is %s, without asking for it', async (_name, text) => {
     const answers = await at.exchange(text());
     expect(answers.match(/HTTP\/1\.1 \d{3}/g)).toEqual(['HTTP/1.1 403']);
