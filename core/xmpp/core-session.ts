@@ -50,7 +50,10 @@ export class CoreSession implements InsideListener {
     this.#frames = new FrameReader(options.maxFrameBytes);
     link.on('data', (chunk: Buffer) => this.#read(chunk));
     link.on('drain', () => this.#inside?.resume());
-    link.once('end', () => this.#run({ kind: 'client-lost' }));
+    link.once('end', () => {
+      this.#run({ kind: 'client-lost' });
+      link.end(); // the stream closes only when both ends have said so
+    });
     link.once('close', () => this.#over());
   }
 
@@ -89,6 +92,7 @@ export class CoreSession implements InsideListener {
       } else if (error instanceof FrameError) {
         this.#options.count('frame-refused');
         this.#run({ kind: 'client-lost' });
+        this.#link.destroy();
       } else throw error;
     }
     this.#flush();

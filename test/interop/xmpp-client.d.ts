@@ -18,12 +18,12 @@ declare module '@xmpp/client' {
     stop(): Promise<unknown>;
     send(element: XmlElement): Promise<void>;
     readonly iqCaller: { request(element: XmlElement, timeoutMs?: number): Promise<XmlElement> };
-    readonly reconnect: { stop(): void; delay: number };
+    readonly reconnect: { start(): void; stop(): void; delay: number };
     readonly streamManagement: {
       enabled: boolean;
-      on(event: 'resumed' | 'fail', listener: () => void): void;
+      on(event: 'resumed', listener: () => void): void;
     };
-    readonly socket: { socket?: { destroy(): void }; destroy?: () => void } | null;
+    readonly socket: { readonly socket: { destroy(): void } | null } | null;
   }
   export interface ClientOptions {
     readonly service: string;

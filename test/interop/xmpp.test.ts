@@ -6,6 +6,7 @@ import { type XmppClient, client, xml, type XmlElement } from '@xmpp/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLabAuthority, type LabAuthority } from '../../lab/authority/authority.ts';
 import { type Company, DOMAIN, EDGE_NAME, foundCompany } from '../e2e/company.ts';
+import type { StartedProcess } from '../topology/process-keeper.ts';
 import { canRun } from '../topology/requirements.ts';
 import { until } from '../topology/until.ts';
 import { startProsody } from './prosody.ts';
@@ -18,6 +19,8 @@ const ACCOUNTS = { alice: 'alice-password', bob: 'bob-password' };
 
 let company: Company;
 let inside: LabAuthority;
+let prosody: StartedProcess;
+let startServer: () => Promise<StartedProcess>;
 const clients: XmppClient[] = [];
 
 /** A client outside that signs in to the domain through edge. */
@@ -39,6 +42,17 @@ function person(
   return xmpp;
 }
 
+/**
+ * Signs in and waits for stream management: @xmpp/client counts a stanza wrongly that arrives together with `<enabled/>`,
+ * and Prosody ends such a session.
+ */
+async function signIn(...people: readonly XmppClient[]): Promise<void> {
+  for (const xmpp of people) {
+    await xmpp.start();
+    await until('stream management is on', () => xmpp.streamManagement.enabled);
+  }
+}
+
 /** Resolves with the next stanza that fits. */
 function heard(xmpp: XmppClient, fits: (stanza: XmlElement) => boolean): Promise<XmlElement> {
   return new Promise((resolve) => {
@@ -51,10 +65,23 @@ function heard(xmpp: XmppClient, fits: (stanza: XmlElement) => boolean): Promise
   });
 }
 
+/** Why it did not come about; undefined when it did. */
+function failureOf(attempt: Promise<unknown>): Promise<unknown> {
+  return attempt.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  );
+}
+
+function signedInAt(status: Record<string, unknown>): number {
+  return (status['xmpp'] as { signedIn: number }).signedIn;
+}
+
 const isChat = (stanza: XmlElement): boolean => stanza.is('message') && stanza.getChild('body') !== undefined;
 
 describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
   'messaging through edge and core',
+  { timeout: 60_000 },
   () => {
     beforeAll(async () => {
       const outside = await createLabAuthority('Public messaging authority of a test', Date.now());
@@ -80,15 +107,18 @@ describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
       write('door.pem', door.chain);
       write('door.key', door.key);
       write('all-inside.pem', inside.certificate);
-      setDefaultCACertificates([...getCACertificates('default'), outside.certificate]);
-      await startProsody(company.keeper, {
-        folder: company.folder,
-        address: NODE,
-        domain: DOMAIN,
-        certificate: await inside.issue([DOMAIN]),
-        accounts: ACCOUNTS,
-        modules: ['smacks'],
-      });
+      setDefaultCACertificates([...getCACertificates('default'), outside.certificate, inside.certificate]);
+      const certificate = await inside.issue([DOMAIN]);
+      startServer = () =>
+        startProsody(company.keeper, {
+          folder: company.folder,
+          address: NODE,
+          domain: DOMAIN,
+          certificate,
+          accounts: ACCOUNTS,
+          modules: ['smacks'],
+        });
+      prosody = await startServer();
       await company.start();
     });
 
@@ -105,19 +135,13 @@ describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
     });
 
     it('refuses a wrong password with the words of the RFC', async () => {
-      const error = await person('alice', { password: 'wrong' })
-        .start()
-        .then(
-          () => undefined,
-          (reason: unknown) => reason,
-        );
+      const error = await failureOf(person('alice', { password: 'wrong' }).start());
       expect(error).toMatchObject({ condition: 'not-authorized' });
     });
 
     it('carries contact lists, presence both ways and chat', async () => {
       const [alice, bob] = [person('alice'), person('bob')];
-      await alice.start();
-      await bob.start();
+      await signIn(alice, bob);
       const asked = heard(bob, (stanza) => stanza.is('presence') && stanza.attrs['type'] === 'subscribe');
       await bob.send(xml('presence'));
       await alice.send(xml('presence'));
@@ -146,8 +170,7 @@ describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
 
     it('carries 1 MiB of stanzas whole and in order', async () => {
       const [alice, bob] = [person('alice'), person('bob')];
-      await alice.start();
-      await bob.start();
+      await signIn(alice, bob);
       await bob.send(xml('presence'));
       const total = 1024;
       const seen: string[] = [];
@@ -160,6 +183,49 @@ describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
         );
       await all;
       expect(seen).toEqual(sent);
+    });
+
+    it('resumes a session whose connection was cut, and what was said meanwhile arrives once (XEP-0198)', async () => {
+      const [alice, bob] = [person('alice'), person('bob', { service: `xmpp://${NODE}:5222` })];
+      await signIn(alice, bob);
+      await alice.send(xml('presence'));
+      const seen: string[] = [];
+      alice.on('stanza', (stanza) => isChat(stanza) && seen.push(stanza.attrs['id'] ?? ''));
+      const resumed = new Promise<void>((resolve) => alice.streamManagement.on('resumed', resolve));
+      alice.reconnect.delay = 300;
+      alice.reconnect.start();
+      alice.socket?.socket?.destroy();
+      await until('edge has noticed', async () => signedInAt(await company.edge.status()) === 0);
+      const say = (id: string): Promise<void> =>
+        bob.send(xml('message', { to: `alice@${DOMAIN}/desk`, type: 'chat', id }, xml('body', {}, id)));
+      await say('while-away');
+      await resumed;
+      await say('after');
+      await until('both have arrived', () => seen.includes('after'));
+      expect(seen).toEqual(['while-away', 'after']);
+      alice.reconnect.stop();
+    });
+
+    it('says aloud that the server has gone, and lets people in when it is back', async () => {
+      const alice = person('alice');
+      const errors: string[] = [];
+      alice.on('error', (error) => errors.push((error as Error & { condition?: string }).condition ?? ''));
+      await alice.start();
+      const over = new Promise<void>((resolve) => alice.on('disconnect', resolve));
+      await prosody.stop('SIGKILL');
+      await over;
+      expect(errors).toContain('remote-connection-failed');
+      const refused = await failureOf(person('alice').start());
+      expect(refused).toMatchObject({ condition: 'remote-connection-failed' });
+      prosody = await startServer();
+      await person('alice').start();
+    });
+
+    it('leaves nothing behind when everybody has gone', async () => {
+      await until('no session is left', async () => {
+        const [edge, core] = [await company.edge.status(), await company.core.status()];
+        return signedInAt(edge) === 0 && (core['xmpp'] as { sessions: number }).sessions === 0;
+      });
     });
 
     it('tells clients loudly when core dies, and lets them in again when it is back', async () => {
