@@ -36,7 +36,7 @@ export class PortableAllocation {
     'no-relay': 0,
     'no-allocation': 0,
     'client-slow': 0,
-    'send-failed': 0,
+    'socket-error': 0,
   };
 
   constructor(options: PortableAllocationOptions) {
@@ -88,9 +88,9 @@ export class PortableAllocation {
     this.#bytesFromPeers += payload.length;
   }
 
-  /** A send that the kernel refused (no route, too long): counted; the relay lives on. */
+  /** The socket told an error: counted; the relay lives on. */
   #failed(code: string): void {
-    this.#drop('send-failed');
+    this.#drop('socket-error');
     this.#options.onFailure(code);
   }
 

@@ -18,7 +18,7 @@ export type RelayDrop =
   | 'no-relay'
   | 'no-allocation'
   | 'client-slow'
-  | 'send-failed';
+  | 'socket-error';
 
 /** A payload on its way to a peer, from the relay of that family. */
 export interface Outbound {

@@ -1,6 +1,6 @@
-// The UDP socket: port 0, which only a forged packet has, is nobody; failures are told and the socket lives on.
+// The UDP socket: port 0, which only a forged packet has, is nobody; what the kernel refuses is lost and the socket lives on.
 import { afterEach, expect, test } from 'vitest';
-import { RelayEngineError } from './relay-engine.ts';
+import type { RelayEngineError } from './relay-engine.ts';
 import { UdpSocket } from './udp-socket.ts';
 
 const open: UdpSocket[] = [];
@@ -25,13 +25,13 @@ test('nothing is sent to port 0, nor after closing', async () => {
   expect(socket.send(Buffer.from('x'), '127.0.0.1', 9)).toBe(false);
 });
 
-test('a datagram too long for the network is a failure told, and the next one goes', async () => {
+test('a datagram too long for the network is lost, and the next one goes', async () => {
   const heard: string[] = [];
   const to = await socketAt(0, (what) => heard.push(`to ${what}`));
   const from = await socketAt(0, (what) => heard.push(`from ${what}`));
   from.send(Buffer.alloc(65_530), '127.0.0.1', to.bound.port);
   from.send(Buffer.from('next'), '127.0.0.1', to.bound.port);
-  await expect.poll(() => heard).toEqual(expect.arrayContaining(['from EMSGSIZE', 'to next']));
+  await expect.poll(() => heard).toEqual(['to next']);
 });
 
 test.each([

@@ -56,7 +56,10 @@ export class UdpSocket {
     return promise;
   }
 
-  /** Hands one datagram to the kernel; a failure is told to `onFailure`, the socket lives on. False once closed, and for port 0. */
+  /**
+   * Hands one datagram to the kernel. What the kernel refuses (too long, no route) is lost in silence, as on a network:
+   * Node tells it only to a callback, which would cost every packet. False once closed, and for port 0.
+   */
   send(bytes: Buffer, address: string, port: number): boolean {
     if (!this.#open || port === 0) return false;
     this.#socket.send(bytes, port, address);
