@@ -4,7 +4,7 @@ import { openLog } from './index.ts';
 function lines(level: 'debug' | 'info' = 'info') {
   const written: Record<string, unknown>[] = [];
   const write = (line: string) => written.push(JSON.parse(line) as Record<string, unknown>);
-  return { written, log: openLog({ level, role: 'edge', peer: 'edge.example.com' }, { write }).log('sip') };
+  return { written, log: openLog({ level, role: 'edge', self: 'edge.example.com' }, { write }).log('sip') };
 }
 
 it('a line says who, what and how severe', () => {
@@ -13,7 +13,7 @@ it('a line says who, what and how severe', () => {
   expect(written[0]).toMatchObject({
     level: 'warn',
     role: 'edge',
-    peer: 'edge.example.com',
+    self: 'edge.example.com',
     component: 'sip',
     method: 'REGISTER',
     text: 'refused',

@@ -41,8 +41,8 @@ function withoutSecrets(fields: Record<string, unknown>): Record<string, unknown
 
 export interface LogOptions {
   readonly level: 'debug' | 'info' | 'warn' | 'error';
-  /** Name of the process's peer, in every line. */
-  readonly peer: string;
+  /** Name of this process among its peers, in every line. */
+  readonly self: string;
   readonly role: 'edge' | 'core';
 }
 
@@ -71,7 +71,7 @@ export function openLog(
   const root = pino(
     {
       level: options.level,
-      base: { role: options.role, peer: options.peer },
+      base: { role: options.role, self: options.self },
       timestamp: pino.stdTimeFunctions.isoTime,
       messageKey: 'text',
       formatters: { level: (label) => ({ level: label }), log: censor },

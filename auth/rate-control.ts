@@ -2,6 +2,7 @@
 // a client that signs in in a loop, and somebody who guesses, away from call control. Counted in the shared store, so
 // that a cluster has one count. Looking and counting are two steps, because an attempt that nobody could answer must
 // not count: an outage of call control would otherwise go on as 429 after its end.
+import { createHash } from 'node:crypto';
 import type { Store } from './store.ts';
 import { deny, type Deny } from './verdict.ts';
 import { foldUser } from './user-id.ts';
@@ -21,11 +22,14 @@ export interface RateControl {
   count(deployment: string, user: string): Promise<void>;
 }
 
+/** The store is on disk, and people type passwords into the field for the name. */
+const digest = (user: string): string => createHash('sha256').update(user).digest('base64url').slice(0, 22);
+
 /** Periods follow each other on the clock, so that every core of a cluster counts in the same one. */
 export function createRateControl(options: RateControlOptions): RateControl {
   const { store, maxLogins, periodMs } = options;
   const keyAt = (now: number, deployment: string, user: string): string =>
-    `logins:${deployment}:${Math.floor(now / periodMs)}:${foldUser(user)}`;
+    `logins:${deployment}:${Math.floor(now / periodMs)}:${digest(foldUser(user))}`;
   return {
     async check(deployment, user) {
       if (maxLogins === 0) return undefined;

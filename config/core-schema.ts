@@ -2,6 +2,7 @@
 // Every key has its prose, default, unit and range here and nowhere else.
 import { z } from 'zod';
 import { allowListSection } from './allow-list-section.ts';
+import { intrusionSection } from './intrusion-section.ts';
 import { coreLinks } from './link-sections.ts';
 import { oauthKeys, oauthSection } from './oauth-section.ts';
 import { secret } from './secret.ts';
@@ -181,6 +182,9 @@ const sip = z
       'Only a connection that has registered may send other requests, and only as its registered address.',
     ),
     'max-registrations': count(1, 1_000_000, 20_000).describe('Registrations held at once.'),
+    'max-registrations-per-user': count(1, 1_000, 50).describe(
+      'Registrations one address may hold at once. A device that changes networks leaves old ones until they expire.',
+    ),
     'max-calls-per-user': count(1, 10_000, 10).describe(
       'Calls one registered address may have at once, half-open ones included.',
     ),
@@ -251,6 +255,12 @@ export const coreSchema = z
     links: coreLinks,
     credentials,
     'rate-control': rateControl,
+    'intrusion-protection': intrusionSection({
+      'http-auth': [
+        true,
+        'Wrong passwords of one user at one address; unknown users and forged tokens of an address.',
+      ],
+    }),
     sip,
     media,
     xmpp: coreXmpp,

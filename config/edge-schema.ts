@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { edgeLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
+import { intrusionSection } from './intrusion-section.ts';
 import { adminSection, hasSections, logSection, zoneFiles } from './sections.ts';
 import { turnSection } from './turn-section.ts';
 import { count, duration, hostName, ipAddress, mediaPortRange, port, size } from './units.ts';
@@ -108,6 +109,10 @@ export const edgeSchema = z
     sip,
     media,
     turn: turnSection,
+    'intrusion-protection': intrusionSection({
+      'http-protocol': [true, 'Requests that are no HTTP, from one address.'],
+      'sip-protocol': [false, 'Messages that are no SIP and forged flow tokens, from one address.'],
+    }),
     xmpp: edgeXmpp,
     admin: adminSection,
     log: logSection,

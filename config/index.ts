@@ -8,6 +8,7 @@ export { Secret } from './secret.ts';
 export type { PortRange } from './units.ts';
 export { jsonSchema, SCHEMA_KINDS } from './json-schema.ts';
 export {
+  BAN_LIMITS,
   CORE_LIMITS,
   HTTP_LIMITS,
   LINK_LIMITS,

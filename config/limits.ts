@@ -194,3 +194,10 @@ export const STORE_LIMITS = {
   sweepMs: 1_000,
   maxEntryLength: 16 * 1024,
 } as const;
+
+/** What intrusion protection keeps; 100,000 of each take 55 MiB. */
+export const BAN_LIMITS = {
+  maxBans: 100_000,
+  maxCounters: 100_000,
+  maxHistory: 1_000,
+} as const;

@@ -4,7 +4,7 @@ import path from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPair } from '../zones/pair/pair.ts';
-import { ConfigError, loadConfig, loadEdge } from './index.ts';
+import { ConfigError, loadConfig, loadCore, loadEdge } from './index.ts';
 
 let folder = '';
 const file = (name: string) => path.join(folder, name);
@@ -114,6 +114,11 @@ certificate: { chain: file:absent.pem, key: env:ABSENT }
 
   it('an unreadable file is named', () =>
     expect(mistakes(file('gone.yaml'))[0]?.message).toBe('cannot be read: ENOENT'));
+
+  it('a file of another kind is told at once, whatever else is wrong with it', () =>
+    expect(() => loadCore(write('kind.yaml', EDGE), {})).toThrow(
+      'is the configuration of an edge, not of a core',
+    ));
 
   it('an alias bomb is refused', () => {
     const levels = Array.from(

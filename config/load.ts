@@ -97,9 +97,14 @@ const inFileOrder = (a: Diagnostic, b: Diagnostic): number =>
 
 /**
  * Loads one file of any kind, told by its first key, and the zone files it names.
+ * `wanted` is the kind it must be: another one is told before its mistakes.
  * @throws ConfigError with every mistake of every file.
  */
-export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): LoadedConfig {
+export function loadConfig(
+  file: string,
+  env: NodeJS.ProcessEnv = process.env,
+  wanted?: LoadedConfig['kind'],
+): LoadedConfig {
   const source = openSource(file);
   const kind = kindOf(source);
   if (kind === undefined) {
@@ -118,6 +123,7 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): 
           ],
     );
   }
+  if (wanted !== undefined && kind !== wanted) throw wrongKind(file, kind, wanted);
   const main = check(source, kind, env);
   const zones = kind === 'zone' ? { value: [], diagnostics: [] } : checkZones(source, main.value, env);
   const diagnostics = [...main.diagnostics, ...zones.diagnostics];
@@ -130,23 +136,17 @@ export function loadConfig(file: string, env: NodeJS.ProcessEnv = process.env): 
 
 /** Loads an edge's file. @throws ConfigError also when the file is of another kind. */
 export function loadEdge(file: string, env?: NodeJS.ProcessEnv): EdgeConfig {
-  return ofKind('edge', loadConfig(file, env)) as EdgeConfig;
+  return loadConfig(file, env, 'edge').config as EdgeConfig;
 }
 
 /** Loads a core's file. @throws ConfigError also when the file is of another kind. */
 export function loadCore(file: string, env?: NodeJS.ProcessEnv): CoreConfig {
-  return ofKind('core', loadConfig(file, env)) as CoreConfig;
+  return loadConfig(file, env, 'core').config as CoreConfig;
 }
 
-function ofKind(kind: Kind, loaded: LoadedConfig): LoadedConfig['config'] {
-  if (loaded.kind === kind) return loaded.config;
-  throw new ConfigError([
-    {
-      file: loaded.file,
-      line: 1,
-      column: 1,
-      path: '',
-      message: `is the configuration of a ${loaded.kind}, not of ${kind === 'edge' ? 'an edge' : 'a core'}`,
-    },
-  ]);
+const KIND_WORDS = { edge: 'an edge', core: 'a core', zone: 'a zone' } as const;
+
+function wrongKind(file: string, kind: Kind, wanted: Kind): ConfigError {
+  const message = `is the configuration of ${KIND_WORDS[kind]}, not of ${KIND_WORDS[wanted]}`;
+  return new ConfigError([{ file, line: 1, column: 1, path: '', message }]);
 }

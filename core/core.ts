@@ -2,9 +2,11 @@
 // request again and speaks to call control. Order of opening: what answers first, the links to the edges last.
 import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
+import { type BanList, printBans } from '../auth/index.ts';
 import type { CoreConfig } from '../config/index.ts';
 import { createTraversalClient } from '../zones/index.ts';
-import type { PeerIdentity, TraversalClient } from '../zones/index.ts';
+import type { ControlChannel, PeerIdentity, TraversalClient } from '../zones/index.ts';
+import { coreBans } from './assembly/bans.ts';
 import { coreHttpsOptions } from './assembly/https.ts';
 import { coreLinkOptions } from './assembly/links.ts';
 import { coreMediaOptions } from './assembly/media.ts';
@@ -26,7 +28,7 @@ export interface Core {
 
 /** Starts a core; resolves once it listens inside and dials. @throws when it cannot listen, with nothing left open. */
 export async function startCore(config: CoreConfig): Promise<Core> {
-  const output = openLog({ level: config.log.level, role: 'core', peer: config.core.name });
+  const output = openLog({ level: config.log.level, role: 'core', self: config.core.name });
   const log = output.log('core');
   try {
     const metrics = createMetrics();
@@ -58,7 +60,12 @@ function assemble(
   const resolve = createResolve(config.dnsServers);
   const edges = () => clients.flatMap((client) => client.edges());
 
-  const https = createCoreHttps(coreHttpsOptions(config, state, resolve, observers('https')));
+  const bans = coreBans(
+    config,
+    () => edges().forEach(({ control }) => sendBans(bans, control)),
+    observers('bans'),
+  );
+  const https = createCoreHttps(coreHttpsOptions(config, state, resolve, bans, observers('https')));
   const media = new CoreMedia(
     coreMediaOptions(
       config,
@@ -89,7 +96,9 @@ function assemble(
     controlHandlers: media.controlHandlers,
     onPeerUp: (peer: PeerIdentity) => {
       const edge = edges().find(({ identity }) => identity.name === peer.name);
-      if (edge !== undefined) void media.peerUp(edge.control);
+      if (edge === undefined) return;
+      void media.peerUp(edge.control);
+      sendBans(bans, edge.control);
     },
     onPeerDown: (peer: PeerIdentity) => media.peerDown(peer),
   };
@@ -115,12 +124,17 @@ function assemble(
         zones: clients.flatMap((client) => client.status()),
         callControl: https.unifiedCm.status().map(withoutTrust),
         https: https.stats(),
+        intrusion: bans.status(),
         sip: sip.status(),
         media: media.status(),
         xmpp: xmpp?.status() ?? 'off',
       }),
     }),
   ];
+}
+
+function sendBans(bans: BanList, control: ControlChannel): void {
+  for (const { type, body } of printBans(bans.list(), Date.now())) control.notify(type, body);
 }
 
 /** What an operator wants to see of a cluster; the PEM of its authorities is not it. */

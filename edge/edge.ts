@@ -2,10 +2,12 @@
 // secret of call control. Order of opening: the links first, so that a client that gets in meets a core; doors last.
 import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
+import { banHandlers } from '../auth/index.ts';
 import type { EdgeConfig } from '../config/index.ts';
 import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
 import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
+import { edgeBans } from './assembly/bans.ts';
 import { httpsDoorOptions } from './assembly/https.ts';
 import { edgeLinkOptions } from './assembly/links.ts';
 import { edgeMediaOptions } from './assembly/media.ts';
@@ -24,7 +26,7 @@ export interface Edge {
 
 /** Starts an edge; resolves once every door is open. @throws when a door cannot be opened, with nothing left open. */
 export async function startEdge(config: EdgeConfig): Promise<Edge> {
-  const output = openLog({ level: config.log.level, role: 'edge', peer: config.edge.name });
+  const output = openLog({ level: config.log.level, role: 'edge', self: config.edge.name });
   const log = output.log('edge');
   try {
     const close = await openParts(assemble(config, createMetrics(), output.log));
@@ -47,7 +49,8 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
   const servers: TraversalServer[] = [];
   const cores = () => servers.flatMap((server) => server.cores());
 
-  const sip = new EdgeSip(edgeSipOptions(config, observers('sip')));
+  const bans = edgeBans(config, observers('bans'));
+  const sip = new EdgeSip(edgeSipOptions(config, bans, observers('sip')));
   const media = new EdgeMedia(
     edgeMediaOptions(
       config,
@@ -60,14 +63,14 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
   const plugs: ZonePlugs = {
     onSip: (socket, peer) => sip.onSip(socket, peer),
     onXmpp: xmpp && ((socket, peer) => xmpp.onXmpp(socket, peer)),
-    controlHandlers: media.controlHandlers,
+    controlHandlers: { ...media.controlHandlers, ...banHandlers(bans, Date.now) },
     onPeerUp: () => undefined,
     onPeerDown: (peer) => media.peerDown(peer),
   };
   for (const zone of config.traversalZones) {
     servers.push(createTraversalServer(edgeLinkOptions(config, zone, plugs, observers('link'))));
   }
-  const https = createHttpsDoor(httpsDoorOptions(config, cores, observers('https')));
+  const https = createHttpsDoor(httpsDoorOptions(config, cores, bans, observers('https')));
   const turnOptions = turnServerOptions(config, observers('turn'));
   const turn = turnOptions && new TurnServer(turnOptions);
   const closing = 'edge is closing';
@@ -87,6 +90,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
         edge: config.edge.name,
         zones: servers.flatMap((server) => server.status()),
         https: https.stats(),
+        intrusion: bans.status(),
         sip: sip.status(),
         media: media.status(),
         turn: turn?.status() ?? 'off',

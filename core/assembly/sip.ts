@@ -53,6 +53,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     maxQueueBytes: SIP_LIMITS.maxLinkQueueBytes,
     maxTransactions: SIP_LIMITS.maxTransactions,
     maxRegistrations: sip.maxRegistrations,
+    maxRegistrationsPerUser: sip.maxRegistrationsPerUser,
     maxRegistrationsPerConnection: SIP_LIMITS.maxRegistrationsPerConnection,
     maxDialogs: SIP_LIMITS.maxDialogs,
     maxCallsPerUser: sip.maxCallsPerUser,

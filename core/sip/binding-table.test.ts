@@ -7,11 +7,19 @@ const two: FlowRef = { edge: 'edge1', token: 'b' };
 const alice = 'alice@example.com';
 const bob = 'bob@example.com';
 
-function table(options: { maxBindings?: number; maxPerFlow?: number; kept?: Map<string, Binding> } = {}) {
+function table(
+  options: {
+    maxBindings?: number;
+    maxPerFlow?: number;
+    maxPerAor?: number;
+    kept?: Map<string, Binding>;
+  } = {},
+) {
   let ids = 0;
   return new BindingTable({
     maxBindings: options.maxBindings ?? 100,
     maxPerFlow: options.maxPerFlow ?? 4,
+    maxPerAor: options.maxPerAor ?? 10,
     randomId: () => `id${++ids}`,
     journal: options.kept && {
       put: (id, binding) => options.kept?.set(id, binding),
@@ -118,6 +126,18 @@ describe('binding table', () => {
     expect(bindings.fitsFlow(one, slot)).toBe(true);
     if (second) bindings.release(second);
     expect(bindings.claim('c', alice, '')).toBeDefined();
+  });
+
+  test('one user cannot fill the table, and asking in another’s name uses up nothing of hers', () => {
+    const bindings = table({ maxPerAor: 2 });
+    for (let n = 0; n < 5; n += 1) expect(bindings.claim(`asked${n}`, alice, '')).toBeDefined();
+    const first = register(bindings, 'a', alice, one);
+    register(bindings, 'b', alice, two);
+    expect(bindings.claim('c', alice, '')).toBeUndefined();
+    expect(bindings.claim('a', alice, '')).toBe(first);
+    expect(bindings.claim('c', bob, '')).toBeDefined();
+    bindings.unbindAor(alice, bindings.nextSequence());
+    expect(bindings.claim('c2', alice, '')).toBeDefined();
   });
 
   test('what the journal kept comes back under the same id, unless it has expired', () => {

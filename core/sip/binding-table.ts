@@ -1,7 +1,8 @@
 // The bindings that registrars granted to clients behind the edges (RFC 3261 §10, RFC 5626 §5): which client
 // connection a contact is reached through. A binding exists only because a 2xx to REGISTER said so; a request that
 // waits for its answer holds a slot, so that answers that overtake each other are applied in the order of their
-// requests. Trust: contact text is the client's; ids are ours and random. Bounded by `maxBindings` and `maxPerFlow`.
+// requests. Trust: contact text is the client's; ids are ours and random. Bounded by `maxBindings`, `maxPerAor`
+// and `maxPerFlow`.
 
 /** One client connection: the edge that holds it and that edge's token for it. */
 export interface FlowRef {
@@ -43,6 +44,8 @@ export interface BindingSlot {
 export interface BindingTableOptions {
   readonly maxBindings: number;
   readonly maxPerFlow: number;
+  /** Granted contacts of one address of record: a user that comes back from ever new addresses must not fill the table. */
+  readonly maxPerAor: number;
   readonly randomId: () => string;
   readonly journal?: BindingJournal | undefined;
 }
@@ -64,6 +67,7 @@ export class BindingTable {
   readonly #byFlow = new Map<string, Map<string, Binding>>();
   readonly #byInstance = new Map<string, Set<BindingSlot>>();
   readonly #due = new Map<number, Set<BindingSlot>>();
+  readonly #boundPerAor = new Map<string, number>();
   #sequence = 0;
   #live = 0;
   #sweptSecond = -1;
@@ -84,7 +88,8 @@ export class BindingTable {
   /**
    * The slot of a contact of (`aor`, `instance`); `baseKey` is what the registrar can send back to us. An equal
    * contact of another owner gets another slot, so that nobody can register over somebody else's contact.
-   * Undefined when the table is full. Each claim is ended by one `settle` or `release`.
+   * Undefined when the table or the owner's share is full: only granted contacts count towards the share, so that
+   * nobody can use up another's by asking. Each claim is ended by one `settle` or `release`.
    */
   claim(baseKey: string, aor: string, instance: string): BindingSlot | undefined {
     for (let n = 0; n < maxEqualContacts; n += 1) {
@@ -100,7 +105,8 @@ export class BindingTable {
   }
 
   #openSlot(uriKey: string, aor: string, instance: string, disambiguator: number): BindingSlot | undefined {
-    if (this.#slots.size >= this.#options.maxBindings) return undefined;
+    const { maxBindings, maxPerAor } = this.#options;
+    if (this.#slots.size >= maxBindings || (this.#boundPerAor.get(aor) ?? 0) >= maxPerAor) return undefined;
     const id = this.#options.randomId();
     const slot: BindingSlot = {
       uriKey,
@@ -199,7 +205,7 @@ export class BindingTable {
     const slot: BindingSlot = { ...ownerOf(binding), disambiguator, pending: 0, lastSequence: 0, binding };
     this.#slots.set(slot.uriKey, slot);
     this.#byId.set(slot.id, slot);
-    this.#live += 1;
+    this.#countBound(slot.aor, 1);
     this.#enterFlow(binding);
     this.#enterInstance(slot);
     this.#scheduleExpiry(slot, binding.expiresAtMs);
@@ -252,7 +258,7 @@ export class BindingTable {
     const binding: Binding = { ...ownerOf(slot), ...grant };
     slot.binding = binding;
     if (before === undefined) {
-      this.#live += 1;
+      this.#countBound(slot.aor, 1);
       this.#enterInstance(slot);
       this.#scheduleExpiry(slot, grant.expiresAtMs);
     } else {
@@ -267,10 +273,17 @@ export class BindingTable {
     const binding = slot.binding;
     if (binding === undefined) return;
     slot.binding = undefined;
-    this.#live -= 1;
+    this.#countBound(slot.aor, -1);
     this.#leaveFlow(binding);
     this.#leaveInstance(slot);
     this.#options.journal?.remove(binding.id);
+  }
+
+  #countBound(aor: string, change: 1 | -1): void {
+    this.#live += change;
+    const bound = (this.#boundPerAor.get(aor) ?? 0) + change;
+    if (bound === 0) this.#boundPerAor.delete(aor);
+    else this.#boundPerAor.set(aor, bound);
   }
 
   #enterInstance(slot: BindingSlot): void {

@@ -72,6 +72,7 @@ export interface CoreSipOptions extends LinkWaitLimits {
   readonly maxTransactions: number;
   readonly maxRegistrations: number;
   readonly maxRegistrationsPerConnection: number;
+  readonly maxRegistrationsPerUser: number;
   readonly maxDialogs: number;
   readonly maxCallsPerUser: number;
   readonly maxUsagesPerUser: number;
@@ -128,6 +129,7 @@ export class CoreSip {
     this.#bindings = new BindingTable({
       maxBindings: options.maxRegistrations,
       maxPerFlow: options.maxRegistrationsPerConnection,
+      maxPerAor: options.maxRegistrationsPerUser,
       randomId: () => random(8).toString('hex'),
       journal: store && journalTo(store, count),
     });

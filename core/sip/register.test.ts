@@ -25,7 +25,7 @@ let context: RegisterContext;
 
 beforeEach(() => {
   let ids = 0;
-  table = new BindingTable({ maxBindings: 20, maxPerFlow: 4, randomId: () => `id${++ids}` });
+  table = new BindingTable({ maxBindings: 20, maxPerFlow: 4, maxPerAor: 10, randomId: () => `id${++ids}` });
   const hop = {
     edgeSide: { host: 'core1', port: 5061, transport: 'tls' },
     inside: {

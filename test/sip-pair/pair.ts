@@ -186,6 +186,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       maxTransactions: 10_000,
       maxRegistrations: 1000,
       maxRegistrationsPerConnection: 16,
+      maxRegistrationsPerUser: 50,
       maxDialogs: 1000,
       maxCallsPerUser: 4,
       maxUsagesPerUser: 8,
