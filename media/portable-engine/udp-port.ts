@@ -30,7 +30,8 @@ export class UdpPort {
     this.bound = { address: options.bind.address, port: socket.address().port };
     this.receiveBufferBytes = socket.getRecvBufferSize();
     socket.on('message', (bytes, source) => {
-      if (this.#open) options.onPacket(bytes, source.address, source.port);
+      // Nobody can answer port 0, which only a forged packet has, and node:dgram throws when asked to.
+      if (this.#open && source.port !== 0) options.onPacket(bytes, source.address, source.port);
     });
     socket.on('error', (error: NodeJS.ErrnoException) => options.onFailure(error.code ?? 'unknown'));
   }
@@ -56,9 +57,9 @@ export class UdpPort {
     return promise;
   }
 
-  /** Hands one datagram to the kernel; a failure is told to `onFailure`. False once closed. */
+  /** Hands one datagram to the kernel; a failure is told to `onFailure`. False once closed, and for port 0. */
   send(bytes: Buffer, remote: TransportAddress): boolean {
-    if (!this.#open) return false;
+    if (!this.#open || remote.port === 0) return false;
     this.#socket.send(bytes, remote.port, remote.address);
     return true;
   }
