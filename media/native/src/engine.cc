@@ -93,6 +93,7 @@ void Engine::closePort(uint32_t id) {
   const auto entry = ports_.find(id);
   if (entry == ports_.end()) return;
   shard_.post([port = entry->second](PacketPath&) { Shard::close(*port); });
+  shard_.settle();
   ports_.erase(entry);
   portFlows_.erase(id);
 }
@@ -321,6 +322,7 @@ Address Engine::tokenSource(uint32_t id, uint32_t token) {
 }
 
 std::vector<Finding> Engine::sweep() {
+  shard_.settle();
   std::vector<Finding> findings;
   const int64_t now = shard_.now();
   for (auto& [id, entry] : flows_) {

@@ -147,6 +147,7 @@ bool Shard::start() {
 void Shard::stop() {
   if (!thread_.joinable()) return;
   post([this](PacketPath&) { stopping_ = true; });
+  wake();
   thread_.join();
   reap();
 }
@@ -159,19 +160,31 @@ int64_t Shard::now() const {
 void Shard::post(std::function<void(PacketPath&)> change) {
   reap();
   while (outstanding_ == kCommands) {
-    retirements_.wait(retirements_.load());
+    const uint32_t seen = retirements_.load();
     reap();
+    if (outstanding_ == kCommands) retirements_.wait(seen);
   }
   *commands_.next() = new Command{std::move(change)};
   commands_.pushed();
   outstanding_ += 1;
-  if (signalled_.exchange(true)) return;
+  pending_.store(true);
+  if (outstanding_ >= kUnsettled) wake();
+}
+
+void Shard::settle() {
+  reap();
+  if (outstanding_ > 0) wake();
+}
+
+void Shard::wake() {
+  if (woken_.exchange(true)) return;
   const uint64_t one = 1;
   if (::write(wakeup_, &one, sizeof one) < 0) return;  // full: the shard is awake anyway
 }
 
 void Shard::run(std::function<void(PacketPath&)> change) {
   post(std::move(change));
+  wake();
   while (outstanding_ > 0) {
     const uint32_t seen = retirements_.load();
     reap();
@@ -220,6 +233,7 @@ void Shard::round(int timeoutMs) {
     }
     uint64_t signals;
     if (::read(wakeup_, &signals, sizeof signals) < 0) continue;
+    woken_.store(false);  // before the ring is looked at below: who wakes from now on writes again
   }
   applyCommands();
   path_.outbox.flush(path_.now);
@@ -259,8 +273,8 @@ size_t Shard::receive(Port& port) {
 }
 
 void Shard::applyCommands() {
-  if (!signalled_.load(std::memory_order_acquire)) return;
-  signalled_.exchange(false);
+  if (!pending_.load(std::memory_order_acquire)) return;
+  pending_.exchange(false);
   for (Command** command = commands_.front(); command != nullptr; command = commands_.front()) {
     (*command)->change(path_);
     applied_.push_back(*command);

@@ -29,7 +29,13 @@ class Shard {
   void stop();
 
   // For the JavaScript thread.
+  /**
+   * A change that takes effect before the next packet is processed. The shard is not woken for it: it looks for
+   * changes whenever it has received something.
+   */
   void post(std::function<void(PacketPath&)> change);
+  /** Wakes the shard if changes wait, so that what they hold is given back. */
+  void settle();
   /** Posts, and waits until the shard's round is over: at most one batch and one pause. */
   void run(std::function<void(PacketPath&)> change);
   /** Starts receiving on a socket that stays valid until a posted change has closed it. */
@@ -50,12 +56,15 @@ class Shard {
   void loop();
   void round(int ready);
   size_t receive(Port& port);
+  void wake();
   void applyCommands();
   void retire();
   void reap();
   void pause(size_t packets);
 
   static constexpr size_t kCommands = 8192;
+  /** Changes that may wait for a packet or a `settle`. */
+  static constexpr size_t kUnsettled = 256;
   static constexpr int kEpollEvents = 256;
 
   Events events_;
@@ -68,7 +77,8 @@ class Shard {
 
   Ring<Command*> commands_{kCommands}, retired_{kCommands};
   std::vector<Command*> applied_;  // this round, to be retired when nothing points into them any more
-  std::atomic<bool> signalled_{false};
+  std::atomic<bool> pending_{false};  // commands wait in the ring
+  std::atomic<bool> woken_{false};    // the descriptor says so and has not been read
   size_t outstanding_ = 0;  // JavaScript thread: posted and not yet reaped; never more than the rings hold
   std::atomic<uint32_t> retirements_{0};
 
