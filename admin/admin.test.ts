@@ -15,6 +15,7 @@ beforeAll(async () => {
     title: 'edge <one>',
     metrics,
     healthy: () => healthy,
+    unblock: (id) => id === 'address:192.0.2.1',
     status: () => ({ zones: [{ name: '<script>alert(1)</script>', up: true }], peers: [] }),
   });
 });
@@ -50,6 +51,16 @@ describe('the admin listener', () => {
     ['an unknown page', '/etc/passwd', {}, 'GET', 404],
   ])('refuses %s', async (_, path, headers, method, expected) =>
     expect((await get(path, headers as Record<string, string>, method)).status).toBe(expected),
+  );
+
+  it.each([
+    ['who is shut out', '/bans/unblock?id=address:192.0.2.1', { 'X-Viaduct': 'unblock' }, 200],
+    ['nobody', '/bans/unblock?id=address:192.0.2.2', { 'X-Viaduct': 'unblock' }, 404],
+    ['nothing named', '/bans/unblock', { 'X-Viaduct': 'unblock' }, 404],
+    ['another thing', '/sessions?id=1', { 'X-Viaduct': 'unblock' }, 404],
+    ['a page of another origin', '/bans/unblock?id=address:192.0.2.1', {}, 405],
+  ])('lets in again: %s', async (_, path, headers, expected) =>
+    expect((await get(path, headers as Record<string, string>, 'POST')).status).toBe(expected),
   );
 
   it('counts by component, event and reason, and refuses to grow without end', async () => {

@@ -1,6 +1,7 @@
-// The operator's window: /health, /status, /metrics and one page that shows the status. Read-only, loopback only, plain
-// HTTP: whoever may open it is already on the machine. Host is checked, so that a page in the operator's browser cannot
-// reach it through DNS rebinding; nothing here changes state.
+// The operator's window: /health, /status, /metrics and one page that shows the status. Loopback only, plain HTTP:
+// whoever may open it is already on the machine. Host is checked, so that a page in the operator's browser cannot reach
+// it through DNS rebinding. The one thing that changes state lets somebody in again whom intrusion protection shut out,
+// and asks for a header that a page of another origin cannot send.
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -16,6 +17,8 @@ export interface AdminOptions {
   readonly healthy: () => boolean;
   /** Everything an operator may see: plain data without secrets. */
   readonly status: () => object;
+  /** Lets in again whoever this id of intrusion protection shuts out; false when nobody is. */
+  readonly unblock?: (id: string) => boolean;
 }
 
 export interface AdminListener {
@@ -44,6 +47,8 @@ async function answer(
   options: AdminOptions,
 ): Promise<void> {
   if (!isLoopback(request.headers.host)) return send(response, 421, 'text/plain', 'not this host\n');
+  if (request.method === 'POST' && options.unblock !== undefined)
+    return unblock(request, response, options.unblock);
   if (request.method !== 'GET' && request.method !== 'HEAD')
     return send(response, 405, 'text/plain', 'read only\n');
   switch (request.url) {
@@ -65,6 +70,17 @@ async function answer(
     default:
       return send(response, 404, 'text/plain', 'no such page; there are /, /health, /status and /metrics\n');
   }
+}
+
+/** `POST /bans/unblock?id=ID` with `X-Viaduct: unblock`. */
+function unblock(request: IncomingMessage, response: ServerResponse, letIn: (id: string) => boolean): void {
+  const url = URL.parse(request.url ?? '', 'http://127.0.0.1');
+  const id = url?.searchParams.get('id');
+  if (request.headers['x-viaduct'] !== 'unblock') return send(response, 405, 'text/plain', 'read only\n');
+  if (url?.pathname !== '/bans/unblock' || id === null || id === undefined)
+    return send(response, 404, 'text/plain', 'nothing to change here\n');
+  const done = letIn(id);
+  send(response, done ? 200 : 404, 'text/plain', done ? 'let in again\n' : 'nobody of this id is shut out\n');
 }
 
 /** Opens the admin listener. @throws the listen error, with the address in words. */

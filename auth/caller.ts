@@ -4,6 +4,7 @@ import { type AccessSettings, checkSignInOffered, offersPasswords, offersTokens 
 import type { Authenticated, Authenticator } from './authenticator.ts';
 import { type Credentials, parseBasic } from './basic.ts';
 import type { Account } from './credential-cache.ts';
+import type { SignInGuard } from './intrusion/sign-in-guard.ts';
 import { isBearer, parseBearer } from './oauth/bearer.ts';
 import type { Tokens, TokenService } from './oauth/tokens.ts';
 import { type AllowReason, deny, type Deny } from './verdict.ts';
@@ -13,6 +14,17 @@ export interface CallerOptions {
   readonly authenticator: Authenticator;
   /** Undefined when no cluster's token keys are known. */
   readonly tokens: Tokens | undefined;
+  /** Intrusion protection. */
+  readonly guard: SignInGuard;
+}
+
+/** What a client shows at the door. */
+export interface Shown {
+  readonly deployment: string;
+  /** The Authorization header value. */
+  readonly authorization: string | undefined;
+  /** Where edge says the client is. */
+  readonly clientAddress: string | undefined;
 }
 
 export interface Caller {
@@ -33,10 +45,22 @@ export interface Stranger {
 /** How a password is checked: a sign-in always counts for rate control, a confirmation only when it must be asked. */
 export type PasswordUse = 'signIn' | 'confirm';
 
+/** Reads what is shown; a failure is laid to whoever it is known to be of. */
 export async function readCaller(
   options: CallerOptions,
-  deployment: string,
-  authorization: string | undefined,
+  shown: Shown,
+  use: PasswordUse,
+): Promise<Caller | Stranger> {
+  const { deployment, clientAddress } = shown;
+  const read = await recognise(options, shown, use);
+  if (read.outcome === 'stranger')
+    options.guard.failed(read.verdict, deployment, read.claimed, clientAddress);
+  return read;
+}
+
+async function recognise(
+  options: CallerOptions,
+  { deployment, authorization, clientAddress }: Shown,
   use: PasswordUse,
 ): Promise<Caller | Stranger> {
   const off = checkSignInOffered(options.settings);
@@ -44,6 +68,8 @@ export async function readCaller(
   if (isBearer(authorization)) return readToken(options, deployment, authorization ?? '', 'https');
   const credentials = readCredentials(options.settings, authorization);
   if ('outcome' in credentials) return stranger(credentials);
+  const banned = options.guard.check(deployment, credentials.user, clientAddress);
+  if (banned !== undefined) return stranger(banned, credentials.user);
   const result: Authenticated | Deny = await options.authenticator[use](deployment, credentials);
   if (result.outcome === 'deny') return stranger(result, credentials.user);
   const proof = result.cached ? 'credentials-cached' : 'credentials';

@@ -41,6 +41,8 @@ export {
   createBanList,
   type Exemption,
 } from './intrusion/ban-list.ts';
+export { banHandlers, printBans } from './intrusion/ban-messages.ts';
+export { createSignInGuard, type SignInGuard } from './intrusion/sign-in-guard.ts';
 export type { Offender } from './intrusion/offender.ts';
 export { isBearer, parseBearer, parseSipBearer } from './oauth/bearer.ts';
 export { createKeyRing, type FetchKeys, type KeyRing } from './oauth/key-ring.ts';

@@ -28,6 +28,7 @@ const ask = (change: Partial<LaneRequest> & { cookie?: string }) => {
   return access({
     deployment: 'd',
     authorization: undefined,
+    clientAddress: undefined,
     cookies: cookie === undefined ? [] : [cookie],
     method: 'GET',
     protocol: 'https',
@@ -143,7 +144,13 @@ describe('refused', () => {
       settings: { ...usualSettings, authenticationPath: 'none' },
       allowList: () => allowList,
     });
-    const request = { deployment: 'd', authorization: alice, cookies: [aliceCookie], method: 'GET' };
+    const request = {
+      deployment: 'd',
+      clientAddress: '',
+      authorization: alice,
+      cookies: [aliceCookie],
+      method: 'GET',
+    };
     const target = { protocol: 'https', host: 'ucm', port: 8443, path: '/cucm-uds/version' } as const;
     expect(await off({ ...request, ...target })).toMatchObject({
       verdict: { code: 403, reason: 'access-off' },

@@ -3,7 +3,7 @@
 import { checkSignInOffered, offersTokens } from './access-settings.ts';
 import type { AllowList, Listing } from './allow-list/allow-list.ts';
 import { parseBasic } from './basic.ts';
-import { type CallerOptions, readCaller } from './caller.ts';
+import { type CallerOptions, readCaller, type Shown } from './caller.ts';
 import { readXAuth } from './cookie-header.ts';
 import { isBearer, parseBearer } from './oauth/bearer.ts';
 import { checkOwnUser } from './own-user.ts';
@@ -11,9 +11,7 @@ import type { Sessions } from './sessions.ts';
 import { foldUser } from './user-id.ts';
 import { type AllowReason, allow, deny, type Deny, type Verdict } from './verdict.ts';
 
-export interface LaneRequest {
-  readonly deployment: string;
-  readonly authorization: string | undefined;
+export interface LaneRequest extends Shown {
   /** Every Cookie line. */
   readonly cookies: readonly string[];
   readonly method: string;
@@ -92,7 +90,7 @@ async function checkCaller(
     findings.user = session.user;
     return undefined;
   }
-  const caller = await readCaller(options, request.deployment, request.authorization, 'confirm');
+  const caller = await readCaller(options, request, 'confirm');
   if (caller.outcome === 'stranger') {
     findings.claimed = caller.claimed;
     const isSilent = request.authorization === undefined || unheard.has(caller.verdict.reason);

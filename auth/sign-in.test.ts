@@ -6,7 +6,7 @@ const doors = openDoors();
 const signIn = createSignIn({ ...doors, settings: usualSettings });
 
 test('good credentials get a session for the account', async () => {
-  const result = await signIn({ deployment: 'd', authorization: alice });
+  const result = await signIn({ deployment: 'd', clientAddress: undefined, authorization: alice });
   expect(result).toMatchObject({
     verdict: { outcome: 'allow', reason: 'credentials' },
     account: { user: 'alice', homeCluster: 'c1' },
@@ -24,14 +24,14 @@ describe('refused', () => {
     ['wrong password', 'Basic YWxpY2U6Z3Vlc3M=', 'bad-credentials'],
   ];
   test.each(rows)('%s', async (_name, authorization, reason) => {
-    expect(await signIn({ deployment: 'd', authorization })).toMatchObject({
+    expect(await signIn({ deployment: 'd', clientAddress: undefined, authorization })).toMatchObject({
       verdict: { code: 401, reason },
     });
   });
 
   test('everybody, when sign-in by credentials is off', async () => {
     const off = createSignIn({ ...doors, settings: { ...usualSettings, userCredential: false } });
-    expect(await off({ deployment: 'd', authorization: alice })).toMatchObject({
+    expect(await off({ deployment: 'd', clientAddress: undefined, authorization: alice })).toMatchObject({
       verdict: { code: 403, reason: 'access-off' },
     });
   });

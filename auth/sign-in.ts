@@ -1,6 +1,6 @@
 // Signing in with get_edge_config: who it is, then a session. A cookie is no credential here, or whoever holds one could
 // renew it for ever; and a session begun by a token ends no later than the token would have been renewed.
-import { type CallerOptions, readCaller } from './caller.ts';
+import { type CallerOptions, readCaller, type Shown } from './caller.ts';
 import type { Account } from './credential-cache.ts';
 import type { Sessions } from './sessions.ts';
 import { type Allow, allow, type Deny } from './verdict.ts';
@@ -9,11 +9,7 @@ export interface SignInOptions extends CallerOptions {
   readonly sessions: Sessions;
 }
 
-export interface SignInRequest {
-  readonly deployment: string;
-  /** The Authorization header value. */
-  readonly authorization: string | undefined;
-}
+export type SignInRequest = Shown;
 
 /** Yes, with the account and a new session. */
 export interface SignedIn {
@@ -33,8 +29,9 @@ export type SignInResult = SignedIn | NotSignedIn;
 export type SignIn = (request: SignInRequest) => Promise<SignInResult>;
 
 export function createSignIn(options: SignInOptions): SignIn {
-  return async ({ deployment, authorization }) => {
-    const caller = await readCaller(options, deployment, authorization, 'signIn');
+  return async (shown) => {
+    const { deployment } = shown;
+    const caller = await readCaller(options, shown, 'signIn');
     if (caller.outcome === 'stranger') return { verdict: caller.verdict, claimed: caller.claimed };
     const { account, proof, expiresAt } = caller;
     const cookie = options.sessions.mint(deployment, account.user, expiresAt);

@@ -1,5 +1,7 @@
 // What the tests of this room open its doors with: a call control that answers from a table and counts its questions,
 // the embedded store, a clock moved by hand. Not part of the product.
+import { type BanList, createBanList } from './intrusion/ban-list.ts';
+import { createSignInGuard, type SignInGuard } from './intrusion/sign-in-guard.ts';
 import { createMemoryStore } from '../zones/store/memory-store.ts';
 import { ManualClock } from '../zones/test-clock.ts';
 import { type Authenticator, createAuthenticator, type PasswordResult } from './authenticator.ts';
@@ -34,6 +36,8 @@ export interface Doors {
   readonly sessions: Sessions;
   readonly authenticator: Authenticator;
   readonly tokens: undefined;
+  readonly bans: BanList;
+  readonly guard: SignInGuard;
   readonly counted: string[];
   /** How often call control was asked. */
   asked: number;
@@ -82,6 +86,16 @@ export function openDoors(changes: DoorChanges = {}): Doors {
     maxWaitingPerUser: changes.maxWaitingPerUser ?? 10,
     count,
   });
+  const bans = createBanList({
+    categories: new Map([['http-auth', { triggerLevel: 5, windowMs: 600_000, blockMs: 600_000 }]]),
+    exempt: [],
+    maxBans: 10,
+    maxCounters: 10,
+    maxHistory: 10,
+    now,
+    count,
+    onBan: () => undefined,
+  });
   const doors: Doors = {
     clock,
     store,
@@ -90,6 +104,8 @@ export function openDoors(changes: DoorChanges = {}): Doors {
     sessions,
     authenticator,
     tokens: undefined,
+    bans,
+    guard: createSignInGuard(bans, now),
     counted,
     asked: 0,
     answer: undefined,

@@ -14,6 +14,7 @@ export type DenyReason =
   | 'unreachable'
   | 'busy'
   | 'rate'
+  | 'banned'
   | 'cookie-invalid'
   | 'cookie-expired'
   | 'cookie-revoked'

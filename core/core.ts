@@ -129,6 +129,10 @@ function assemble(
         media: media.status(),
         xmpp: xmpp?.status() ?? 'off',
       }),
+      unblock: (id) => {
+        edges().forEach(({ control }) => control.notify('ban.remove', { id }));
+        return bans.unblock(id);
+      },
     }),
   ];
 }

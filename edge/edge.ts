@@ -96,6 +96,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
         turn: turn?.status() ?? 'off',
         xmpp: xmpp?.status() ?? 'off',
       }),
+      unblock: (id) => bans.unblock(id),
     }),
   ];
 }

@@ -3,6 +3,7 @@
 import { Command, CommanderError } from 'commander';
 import { ConfigError, printDiagnostic } from '../../config/index.ts';
 import { addAllowListCommands } from './allow-list.ts';
+import { addBanCommands } from './bans.ts';
 import { addCheckCommands } from './check.ts';
 import { addPairCommands } from './pair.ts';
 import { addProcessCommands } from './processes.ts';
@@ -30,6 +31,7 @@ function build(terminal: Terminal): Command {
   addPairCommands(program, terminal);
   addStatusCommand(program, terminal);
   addAllowListCommands(program, terminal);
+  addBanCommands(program, terminal);
   return program;
 }
 

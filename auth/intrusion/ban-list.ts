@@ -68,7 +68,12 @@ export interface BanList {
   list(): readonly Ban[];
   history(): readonly BanHistory[];
   stats(): readonly BanStats[];
+  /** For the operator: what is on, who is out, and the last to have been. */
+  status(): object;
 }
+
+/** Entries of each list in the status. */
+const maxShown = 100;
 
 interface Counter {
   failures: number;
@@ -152,6 +157,24 @@ class Bans implements BanList {
       blocked: bans.filter((ban) => ban.category === category).length,
       ...this.#total(category),
     }));
+  }
+
+  status(): object {
+    const time = (at: number): string => new Date(at).toISOString();
+    const shown = ({ id, category, failures, since, until }: Ban): object => ({
+      id,
+      category,
+      failures,
+      since: time(since),
+      until: time(until),
+    });
+    return {
+      categories: this.stats(),
+      blocked: this.list().slice(-maxShown).map(shown),
+      history: this.#history
+        .slice(-maxShown)
+        .map(({ ban, by, endedAt }) => ({ ...shown(ban), ended: time(endedAt), by })),
+    };
   }
 
   #isExempt(category: string, offender: Offender): boolean {

@@ -1,5 +1,6 @@
 // From core's configuration to the options of the HTTPS plane.
 import type { Count, Log } from '../../admin/index.ts';
+import type { BanList } from '../../auth/index.ts';
 import { CORE_LIMITS, HTTP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { type HeadLimits, USUAL_METHODS } from '../../http/index.ts';
@@ -82,6 +83,7 @@ export function coreHttpsOptions(
   config: CoreConfig,
   state: CoreState,
   resolve: Resolve,
+  bans: BanList,
   observers: { readonly log: Log; readonly count: Count },
 ): CoreHttpsOptions {
   const { access, core, credentials, rateControl, sip } = config;
@@ -106,6 +108,7 @@ export function coreHttpsOptions(
       sipTokenExtraTtlS: 0,
     },
     oauth: oauthOptions(config),
+    bans,
     credentials: {
       lifetimeMs: credentials.lifetime,
       cleanupMs: credentials.purgeInterval,

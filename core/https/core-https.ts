@@ -6,6 +6,7 @@ import {
   type AccessSettings,
   type AllowList,
   type AllowRule,
+  type BanList,
   createAuthenticator,
   createCredentialCache,
   createKeyRing,
@@ -14,6 +15,7 @@ import {
   createRevocations,
   createSessions,
   createSignIn,
+  createSignInGuard,
   createTokens,
   type Credentials,
   type Revocations,
@@ -53,6 +55,8 @@ export interface CoreHttpsOptions {
   readonly redirectHosts: readonly string[];
   readonly access: AccessSettings;
   readonly oauth: OauthOptions;
+  /** Intrusion protection of this core. */
+  readonly bans: BanList;
   readonly credentials: {
     readonly lifetimeMs: number;
     readonly cleanupMs: number;
@@ -257,7 +261,7 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
   });
   const allowList = (): AllowList => unifiedCm.allowList();
   const tokens = settings.oauthWithRefresh ? openTokens(options, unifiedCm, revocations) : undefined;
-  const callers = { settings, authenticator, tokens };
+  const callers = { settings, authenticator, tokens, guard: createSignInGuard(options.bans, now) };
   return {
     cache,
     tokens,

@@ -65,7 +65,11 @@ async function answerConfig(options: EdgeServicesOptions, call: Call): Promise<v
   const { request } = call.exchange;
   const lines = request.headers.all('authorization');
   const authorization = lines.length > 1 ? '' : lines[0];
-  const result = await options.signIn({ deployment: call.deployment, authorization });
+  const result = await options.signIn({
+    deployment: call.deployment,
+    authorization,
+    clientAddress: call.trace.clientAddress,
+  });
   if (!('account' in result)) {
     call.record.claimed(result.claimed);
     options.count('sign-in-refused', result.verdict.reason);

@@ -59,7 +59,8 @@ export async function answerOauth(
 async function identify(options: OauthServicesOptions, call: Call): Promise<Caller | undefined> {
   const lines = call.exchange.request.headers.all('authorization');
   const authorization = lines.length > 1 ? '' : lines[0];
-  const caller = await readCaller(options.callers, call.deployment, authorization, 'signIn');
+  const shown = { deployment: call.deployment, authorization, clientAddress: call.trace.clientAddress };
+  const caller = await readCaller(options.callers, shown, 'signIn');
   if (caller.outcome === 'caller') {
     call.record.user(caller.account.user);
     return caller;

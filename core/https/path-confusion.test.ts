@@ -55,7 +55,8 @@ test('no spelling of a path reaches what the allow list and the own-user filter 
       for (const { line } of at.ucm.requests) {
         for (const reading of readings(line.slice('GET '.length))) {
           expect(reading).toMatch(permitted);
-          expect(reading).not.toMatch(/\.\.|[\u0000-\u001f]|bob\/\.\.\/alice/);
+          // Two dots that begin a longer name are a name; alone in a segment they climb.
+          expect(reading).not.toMatch(/(?:^|\/)\.\.(?:\/|$)|[\u0000-\u001f]/);
         }
       }
     }),

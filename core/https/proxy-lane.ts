@@ -26,6 +26,7 @@ async function handle(options: ProxyLaneOptions, call: Call, lane: ProxyTarget, 
     deployment: call.deployment,
     // Two Authorization lines would be read one way here and perhaps another way inside.
     authorization: lines.length > 1 ? '' : lines[0],
+    clientAddress: call.trace.clientAddress,
     cookies: request.headers.all('cookie'),
     method: request.method,
     protocol,

@@ -2,7 +2,7 @@
 // would, or as a captured one might. Not part of the product.
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Duplex, duplexPair } from 'node:stream';
-import { randomCookieKey } from '../../auth/index.ts';
+import { createBanList, randomCookieKey } from '../../auth/index.ts';
 import { USUAL_METHODS } from '../../http/index.ts';
 import { type Lane, printLane } from '../../zones/lane.ts';
 import { createMemoryStore } from '../../zones/store/memory-store.ts';
@@ -113,6 +113,16 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       embeddedSafari: false,
       sipTokenExtraTtlS: 0,
     },
+    bans: createBanList({
+      categories: new Map([['http-auth', { triggerLevel: 20, windowMs: 600_000, blockMs: 600_000 }]]),
+      exempt: [],
+      maxBans: 10,
+      maxCounters: 10,
+      maxHistory: 10,
+      now: clock.wall,
+      count,
+      onBan: () => undefined,
+    }),
     oauth: {
       keys: new Map(),
       overlapMs: 7_200_000,

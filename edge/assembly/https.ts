@@ -1,10 +1,12 @@
 // From the edge's configuration to the options of the HTTPS door.
 import { randomUUID } from 'node:crypto';
 import type { Count, Log } from '../../admin/index.ts';
+import type { BanList } from '../../auth/index.ts';
 import { HTTP_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig } from '../../config/index.ts';
 import { type ClientLimits, type HeadLimits, type ServerLimits, USUAL_METHODS } from '../../http/index.ts';
 import { DOOR_CIPHERS, DOOR_GROUPS } from '../door-tls.ts';
+import { noteBreach } from './bans.ts';
 import type { CoreLink, HttpsDoorOptions } from '../https/index.ts';
 
 const headLimits: HeadLimits = {
@@ -47,6 +49,7 @@ function coreSide({ https }: EdgeConfig): ClientLimits {
 export function httpsDoorOptions(
   config: EdgeConfig,
   cores: () => readonly CoreLink[],
+  bans: BanList,
   observers: { readonly log: Log; readonly count: Count },
 ): HttpsDoorOptions {
   const { certificate, edge, https, listen } = config;
@@ -79,8 +82,8 @@ export function httpsDoorOptions(
     retryAfterSeconds: HTTP_LIMITS.retryAfterSeconds,
     sweepMs: HTTP_LIMITS.sweepMs,
     cores,
-    admits: () => true,
-    refused: () => undefined,
+    admits: (address) => bans.find({ kind: 'address', address }) === undefined,
+    refused: (address, reason) => noteBreach(bans, 'http-protocol', address, reason),
     now: () => performance.now(),
     newUuid: randomUUID,
   };

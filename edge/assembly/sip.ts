@@ -1,15 +1,18 @@
 // From the edge's configuration to the options of the SIP door.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Count, Log } from '../../admin/index.ts';
+import type { BanList } from '../../auth/index.ts';
 import { SIP_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig } from '../../config/index.ts';
 import { systemClock } from '../../sip/index.ts';
 import { answerBinding } from '../../turn/index.ts';
+import { noteBreach } from './bans.ts';
 import type { EdgeSipOptions } from '../sip/index.ts';
 
 /** Options of the SIP door. */
 export function edgeSipOptions(
   config: EdgeConfig,
+  bans: BanList,
   observers: { readonly log: Log; readonly count: Count },
 ): EdgeSipOptions {
   const { certificate, edge, links, listen, sip, traversalZones } = config;
@@ -48,6 +51,7 @@ export function edgeSipOptions(
     random: randomBytes,
     randomUuid: randomUUID,
     answerStun: answerBinding,
-    onRefused: () => undefined,
+    admits: (address) => bans.find({ kind: 'address', address }) === undefined,
+    onRefused: (kind, address) => noteBreach(bans, 'sip-protocol', address, kind),
   };
 }

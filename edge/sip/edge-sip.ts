@@ -84,6 +84,8 @@ export interface EdgeSipOptions extends LinkWaitLimits {
   readonly count: (event: string, reason?: string) => void;
   readonly onRefused: (kind: EdgeRefusal, address: string) => void;
 }
+  /** Whether this address may connect at all (intrusion protection); left out: yes. */
+  readonly admits?: (address: string) => boolean;
 
 /** The zone that Expressway calls the one of all its clients. */
 const clientZone = 'CollaborationEdgeZone';
@@ -107,7 +109,7 @@ export class EdgeSip {
   constructor(options: EdgeSipOptions) {
     this.#options = options;
     const { random, count } = options;
-    this.#admission = new Admission(options);
+    this.#admission = new Admission(options, options.admits);
     this.#clients = new ClientTable(createSecretKey(random(32)), options, (connection, because) =>
       this.#endClient(connection, because),
     );

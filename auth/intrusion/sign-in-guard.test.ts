@@ -1,0 +1,87 @@
+import { beforeEach, describe, expect, test } from 'vitest';
+import { printBasic } from '../basic.ts';
+import { createSignIn } from '../sign-in.ts';
+import { alice, type Doors, openDoors, usualSettings } from '../test-doors.ts';
+import { deny } from '../verdict.ts';
+import type { DenyReason } from '../verdict.ts';
+import { banHandlers, printBans } from './ban-messages.ts';
+
+let doors: Doors;
+beforeEach(() => {
+  doors = openDoors({ maxLogins: 0 });
+});
+const guess = printBasic({ user: 'Alice', password: 'guess' });
+const office = '198.51.100.7';
+const signIn = (authorization: string, clientAddress: string | undefined) =>
+  createSignIn({ ...doors, settings: usualSettings })({ deployment: 'd', authorization, clientAddress });
+
+describe('at the sign-in', () => {
+  test('a device that guesses is shut out, and call control is not asked again', async () => {
+    for (let i = 0; i < 5; i += 1) await signIn(guess, office);
+    const asked = doors.asked;
+    expect(await signIn(alice, office)).toMatchObject({
+      verdict: { code: 429, reason: 'banned', retryAfterS: 600 },
+    });
+    expect(doors.asked).toBe(asked);
+  });
+
+  test('the same user elsewhere, and others in the same office, are not', async () => {
+    for (let i = 0; i < 5; i += 1) await signIn(guess, office);
+    expect(await signIn(alice, '192.0.2.1')).toMatchObject({ verdict: { outcome: 'allow' } });
+    expect(await signIn(printBasic({ user: 'bob', password: 'builder' }), office)).toMatchObject({
+      verdict: { outcome: 'allow' },
+    });
+    doors.clock.advance(600_000);
+    expect(await signIn(alice, office)).toMatchObject({ verdict: { outcome: 'allow' } });
+  });
+
+  test.each<[DenyReason, string[]]>([
+    ['bad-credentials', ['user:d:alice@198.51.100.7']],
+    ['unknown-user', ['address:198.51.100.7']],
+    ['token-invalid', ['address:198.51.100.7']],
+    ['token-expired', []],
+    ['token-key-unknown', []],
+    ['cookie-invalid', []],
+    ['unreachable', []],
+    ['rate', []],
+    ['busy', []],
+  ])('%s counts against %j', (reason, ids) => {
+    for (let i = 0; i < 5; i += 1) doors.guard.failed(deny(401, reason, ''), 'd', 'Alice', office);
+    expect(doors.bans.list().map(({ id }) => id)).toEqual(ids);
+  });
+
+  test('without an address nobody is shut out by address', () => {
+    for (let i = 0; i < 9; i += 1) doors.guard.failed(deny(401, 'unknown-user', ''), 'd', 'x', undefined);
+    expect(doors.bans.list()).toEqual([]);
+  });
+});
+
+describe('from core to edge', () => {
+  const address = { kind: 'address', address: '192.0.2.9' } as const;
+
+  test('addresses only, with the time that is left', () => {
+    for (let i = 0; i < 5; i += 1) {
+      doors.bans.note('http-auth', address);
+      doors.bans.note('http-auth', { kind: 'user', deployment: 'd', user: 'alice', address: office });
+    }
+    doors.clock.advance(1000);
+    const messages = printBans(doors.bans.list(), doors.clock.wall());
+    const row = { address: '192.0.2.9', category: 'http-auth', leftMs: 599_000, failures: 5 };
+    expect(messages).toEqual([{ type: 'ban.add', body: { bans: [row] } }]);
+    const edge = openDoors();
+    const handlers = banHandlers(edge.bans, edge.clock.wall);
+    expect(handlers['ban.add'](messages[0]?.body)).toEqual({ added: 1 });
+    expect(edge.bans.find(address)).toMatchObject({ until: edge.clock.wall() + 599_000 });
+    expect(handlers['ban.remove']({ id: 'address:192.0.2.9' })).toEqual({ removed: true });
+    expect(edge.bans.find(address)).toBeUndefined();
+  });
+
+  test.each([
+    ['no list', {}],
+    ['no address', { bans: [{ address: 'edge', category: 'x', leftMs: 1, failures: 1 }] }],
+    ['for ever', { bans: [{ address: '192.0.2.1', category: 'x', leftMs: 1e12, failures: 1 }] }],
+    ['more', { bans: [], all: true }],
+  ])('refused: %s', (_name, body) => {
+    expect(() => banHandlers(doors.bans, doors.clock.wall)['ban.add'](body)).toThrow();
+  });
+});

@@ -1,0 +1,49 @@
+// Intrusion protection at the sign-in: which refusals are failures of whom. A wrong password is the claimed user's at
+// this address; a user nobody knows or a forged token is the address's alone. What honest clients meet in an outage
+// or after a change of keys (expired, unknown key, unreachable, 429) is nobody's failure.
+import { deny, type Deny, type DenyReason } from '../verdict.ts';
+import type { BanList } from './ban-list.ts';
+import type { Offender } from './offender.ts';
+
+/** The category of Expressway's "HTTP proxy authorization failure". */
+export const signInCategory = 'http-auth';
+
+export interface SignInGuard {
+  /** A verdict when this user at this address is shut out; `address` undefined when edge does not say. */
+  check(deployment: string, user: string, address: string | undefined): Deny | undefined;
+  failed(verdict: Deny, deployment: string, claimed: string | undefined, address: string | undefined): void;
+}
+
+const ofUser: ReadonlySet<DenyReason> = new Set(['bad-credentials']);
+const ofAddress: ReadonlySet<DenyReason> = new Set([
+  'unknown-user',
+  'credentials-malformed',
+  'token-malformed',
+  'token-invalid',
+]);
+
+export function createSignInGuard(bans: BanList, now: () => number): SignInGuard {
+  return {
+    check(deployment, user, address = '') {
+      const ban = bans.find({ kind: 'user', deployment, user, address });
+      if (ban === undefined) return undefined;
+      const retryAfterS = Math.max(1, Math.ceil((ban.until - now()) / 1000));
+      return deny(429, 'banned', `shut out after ${ban.failures} failures; id ${ban.id}`, retryAfterS);
+    },
+    failed(verdict, deployment, claimed, address) {
+      const offender = offenderOf(verdict.reason, deployment, claimed, address);
+      if (offender !== undefined) bans.note(signInCategory, offender);
+    },
+  };
+}
+
+function offenderOf(
+  reason: DenyReason,
+  deployment: string,
+  claimed: string | undefined,
+  address: string | undefined,
+): Offender | undefined {
+  if (ofUser.has(reason) && claimed !== undefined)
+    return { kind: 'user', deployment, user: claimed, address: address ?? '' };
+  return ofAddress.has(reason) && address !== undefined ? { kind: 'address', address } : undefined;
+}
