@@ -88,6 +88,8 @@ export const SIP_LIMITS = {
   /** STUN on the connections to call control, as Expressway does (mra-wire §3.7). */
   nodePingMs: 30_000,
   nodeDeadMs: 45_000,
+  /** Log lines; the rest is counted. A burst may be ten times as long. */
+  lines: { maxRefusalLinesPerSecond: 20, maxRecordLinesPerSecond: 500 },
   /** BYE and ACK while the link between edge and core is down. A phone gives up by itself after 32 s. */
   linkWait: {
     linkWaitMs: 10_000,

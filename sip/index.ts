@@ -14,6 +14,7 @@ export * from './cseq.ts';
 export * from './header-list.ts';
 export * from './host-port.ts';
 export * from './identifiers.ts';
+export { LineBudget } from './line-budget.ts';
 export * from './message.ts';
 export * from './name-addr.ts';
 export * from './params.ts';

@@ -63,6 +63,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     closeTimeoutMs: SIP_LIMITS.closeTimeoutMs,
     setupTimeoutMs: sip.setupTimeout,
     ...SIP_LIMITS.linkWait,
+    ...SIP_LIMITS.lines,
     acknowledgeTimeoutMs: SIP_LIMITS.acknowledgeTimeoutMs,
     maxSilenceMs: SIP_LIMITS.maxSilenceMs,
     lingerMs: SIP_LIMITS.lingerMs,

@@ -4,6 +4,8 @@
 // requests. Trust: contact text is the client's; ids are ours and random. Bounded by `maxBindings`, `maxPerAor`
 // and `maxPerFlow`.
 
+import type { RegistrationEnd } from './record-lines.ts';
+
 /** One client connection: the edge that holds it and that edge's token for it. */
 export interface FlowRef {
   readonly edge: string;
@@ -48,6 +50,9 @@ export interface BindingTableOptions {
   readonly maxPerAor: number;
   readonly randomId: () => string;
   readonly journal?: BindingJournal | undefined;
+  /** A contact was granted, or (with `before`) reached over another connection than before. A refresh is no news. */
+  readonly onBound?: (binding: Binding, before: Binding | undefined) => void;
+  readonly onUnbound?: (binding: Binding, reason: RegistrationEnd) => void;
 }
 
 /** What a registrar's answer to one contact means. */
@@ -134,7 +139,7 @@ export class BindingTable {
     slot.pending -= 1;
     if (sequence >= slot.lastSequence) {
       slot.lastSequence = sequence;
-      if (grant === undefined || grant.expiresAtMs <= nowMs) this.#unbind(slot);
+      if (grant === undefined || grant.expiresAtMs <= nowMs) this.#unbind(slot, 'un-registered');
       else this.#bind(slot, grant, nowMs);
     }
     this.#dropIfIdle(slot);
@@ -181,7 +186,7 @@ export class BindingTable {
     for (const slot of this.ofAor(aor)) {
       if (slot.lastSequence > sequence) continue;
       slot.lastSequence = sequence;
-      this.#unbind(slot);
+      this.#unbind(slot, 'un-registered');
       this.#dropIfIdle(slot);
     }
   }
@@ -191,7 +196,7 @@ export class BindingTable {
     for (const binding of this.ofFlow(flow)) {
       const slot = this.#byId.get(binding.id);
       if (slot === undefined) continue;
-      this.#unbind(slot);
+      this.#unbind(slot, 'connection gone');
       this.#dropIfIdle(slot);
     }
   }
@@ -241,7 +246,7 @@ export class BindingTable {
         continue;
       }
       expired.push(slot.binding);
-      this.#unbind(slot);
+      this.#unbind(slot, 'expired');
       this.#dropIfIdle(slot);
     }
   }
@@ -266,10 +271,12 @@ export class BindingTable {
       if (grant.expiresAtMs < before.expiresAtMs) this.#scheduleExpiry(slot, grant.expiresAtMs);
     }
     this.#enterFlow(binding);
+    const isNews = before === undefined || flowKey(before.flow) !== flowKey(grant.flow);
+    if (isNews) this.#options.onBound?.(binding, before);
     this.#options.journal?.put(binding.id, binding, grant.expiresAtMs - nowMs);
   }
 
-  #unbind(slot: BindingSlot): void {
+  #unbind(slot: BindingSlot, reason: RegistrationEnd): void {
     const binding = slot.binding;
     if (binding === undefined) return;
     slot.binding = undefined;
@@ -277,6 +284,7 @@ export class BindingTable {
     this.#leaveFlow(binding);
     this.#leaveInstance(slot);
     this.#options.journal?.remove(binding.id);
+    this.#options.onUnbound?.(binding, reason);
   }
 
   #countBound(aor: string, change: 1 | -1): void {

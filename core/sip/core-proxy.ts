@@ -31,6 +31,7 @@ import { callerLeg, noteAnswer, noteRefresh, noteRequest, silenceMsOf } from './
 import type { MediaAnchor } from './media-anchor.ts';
 import type { Outgoing, Target } from './outgoing.ts';
 import { forwardRegister, type RegisterPassageOptions } from './register-passage.ts';
+import type { RecordLines } from './record-lines.ts';
 import { isReadable, passBack, replyFailure, retryAfter } from './responses.ts';
 import { isRefusal, refuse, type CoreRefusal, type Refusal } from './verdict.ts';
 
@@ -43,6 +44,7 @@ export interface CoreProxyOptions extends FromClientContext, FromInsideContext, 
   readonly media: MediaAnchor;
   /** Where BYE and ACK for a client wait while the link to its edge is down. */
   readonly linkWait: LinkWait;
+  readonly lines: RecordLines;
   /** Whether the link to some edge is down: only then an ACK is worth a copy. */
   readonly isLinkMissing: () => boolean;
   readonly pathHeaders: boolean;
@@ -139,7 +141,8 @@ export class CoreProxy implements TransactionUser {
   /** The link has not returned: the sender is answered and the call ended here; its BYE goes on when the link does. */
   #endLate(server: ServerTransaction, refusal: Refusal): void {
     const { dialogs, nowMs } = this.#options;
-    if (refusal.dialog !== undefined) dialogs.end(refusal.dialog, 'hung up', nowMs());
+    if (refusal.dialog !== undefined)
+      dialogs.end(refusal.dialog, 'hung up by the far end while the link was down', nowMs());
     this.#refuse(server, refusal);
   }
 
@@ -284,6 +287,7 @@ export class CoreProxy implements TransactionUser {
     }
     if (kind === 'call') {
       dialog.media = new CallMedia(media, { callId: request.callId, key: owner.aor }, edge);
+      this.#options.lines.callBegun(dialog, request);
     }
     return dialog;
   }
@@ -346,7 +350,7 @@ export class CoreProxy implements TransactionUser {
     const isGone = response.status === 481 || response.status === 408;
     const isOver =
       method === 'BYE' ? response.status !== 401 && response.status !== 407 : isGone && method === 'INVITE';
-    if (isOver) dialogs.end(dialog, method === 'BYE' ? 'hung up' : 'gone', nowMs());
+    if (isOver) dialogs.end(dialog, method === 'BYE' ? hungUpBy(outgoing) : 'gone', nowMs());
     else if (response.isSuccess && method !== 'NOTIFY')
       dialogs.accept(dialog, silenceMsOf(response), nowMs());
   }
@@ -376,7 +380,7 @@ export class CoreProxy implements TransactionUser {
 
   #endAfterBye({ outgoing, dialog }: Passage): void {
     if (outgoing.request.method !== 'BYE' || dialog === undefined) return;
-    this.#options.dialogs.end(dialog, 'hung up', this.#options.nowMs());
+    this.#options.dialogs.end(dialog, hungUpBy(outgoing), this.#options.nowMs());
   }
 
   /** A response that cannot be read in full: a final one fails the request, others are dropped. */
@@ -419,9 +423,9 @@ export class CoreProxy implements TransactionUser {
   }
 
   #refuseMedia(passage: Passage, refused: MediaVerdict): void {
-    this.#options.count('refused', 'media');
-    this.#endFirst(passage, 'media refused');
     const { status, reason, retryAfterSeconds } = refused;
+    this.#noteMedia(passage, status);
+    this.#endFirst(passage, 'media refused');
     passage.server.reply(
       status,
       reason,
@@ -429,9 +433,15 @@ export class CoreProxy implements TransactionUser {
     );
   }
 
+  #noteMedia({ server, outgoing }: Passage, status: number): void {
+    const { flow } = outgoing.owner;
+    this.#options.count('refused', 'media');
+    this.#options.lines.refused('media', status, server.request, { side: outgoing.from, ...flow });
+  }
+
   /** A callee answered with a description that cannot be used: an established call is hung up, others fail. */
   #refuseAnswer(passage: Passage, response: SipResponse, refused: MediaVerdict): void {
-    this.#options.count('refused', 'media');
+    this.#noteMedia(passage, refused.status);
     const { dialog, server } = passage;
     if (dialog === undefined || response.status < 200) {
       response.setBody(Buffer.alloc(0)); // a preview nobody can use; the final answer decides
@@ -475,12 +485,19 @@ export class CoreProxy implements TransactionUser {
     else server.reply(status, reason, retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds));
   }
 
-  #note({ refusal }: Refusal, request: SipRequest, origin: Origin | undefined): void {
+  #note({ refusal, status }: Refusal, request: SipRequest, origin: Origin | undefined): void {
     this.#options.count('refused', refusal);
-    const source =
-      origin?.kind === 'edge' ? `${origin.peer.name} ${request.headers.get(flowHeader) ?? ''}` : 'inside';
+    const edge = origin?.kind === 'edge' ? origin.peer.name : undefined;
+    const token = edge === undefined ? undefined : (request.headers.get(flowHeader) ?? '').slice(0, 64);
+    const zone = origin?.kind === 'node' ? origin.zone : undefined;
+    this.#options.lines.refused(refusal, status, request, edge === undefined ? { zone } : { edge, token });
+    const source = edge === undefined ? 'inside' : `${edge} ${token}`;
     this.#options.onRefused(refusal, source);
   }
+}
+
+function hungUpBy({ from }: Outgoing): string {
+  return from === 'client' ? 'hung up by the client' : 'hung up by the far end';
 }
 
 /** What a BYE of our own is counted as while it waits; it is made anew when it goes. */

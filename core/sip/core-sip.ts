@@ -33,6 +33,7 @@ import { NodeConnections, type InsideTls } from './node-connections.ts';
 import { NodeDirectory, type SipNode } from './node-directory.ts';
 import type { EdgeLink } from './outgoing.ts';
 import type { TokenJudge } from './register-token.ts';
+import { RecordLines, type LineRates } from './record-lines.ts';
 import type { CoreRefusal } from './verdict.ts';
 
 /** The part of a logger that is used here. */
@@ -41,7 +42,7 @@ export interface SipLog {
   warn(fields: object, text: string): void;
 }
 
-export interface CoreSipOptions extends LinkWaitLimits {
+export interface CoreSipOptions extends LinkWaitLimits, LineRates {
   /** Pinned name of this core, as edges and clients hold it in a Route. */
   readonly name: string;
   /** Address and ports that call control sees: Contact, Via, Record-Route. */
@@ -115,6 +116,7 @@ export class CoreSip {
   readonly #proxy: CoreProxy;
   readonly #layer: TransactionLayer;
   readonly #linkWait: LinkWait;
+  readonly #lines: RecordLines;
   /** Edges whose link was up and is down. */
   readonly #missing = new Set<string>();
   #lastLink = 0;
@@ -126,14 +128,20 @@ export class CoreSip {
     const { random, count, store } = options;
     const hop = hopOf(options);
     const directory = new NodeDirectory({ ...options, avoidMs: options.avoidNodeMs });
+    const lines = new RecordLines(options.log, options, options.clock, count);
+    this.#lines = lines;
     this.#bindings = new BindingTable({
+      onBound: (binding, before) => lines.registered(binding, before),
+      onUnbound: (binding, reason) => lines.unregistered(binding, reason),
       maxBindings: options.maxRegistrations,
       maxPerFlow: options.maxRegistrationsPerConnection,
       maxPerAor: options.maxRegistrationsPerUser,
       randomId: () => random(8).toString('hex'),
       journal: store && journalTo(store, count),
     });
-    this.#dialogs = new DialogTable(options);
+    this.#dialogs = new DialogTable(options, (dialog, reason, nowMs) => {
+      if (dialog.kind === 'call') lines.callEnded(dialog, reason, nowMs);
+    });
     this.#linkWait = new LinkWait(options, options.clock, count);
     this.#nodes = this.#makeNodes(hop, directory);
     this.#proxy = this.#makeProxy(hop, directory);
@@ -243,6 +251,7 @@ export class CoreSip {
       nowMs: options.wallClock,
       media: options.media,
       linkWait: this.#linkWait,
+      lines: this.#lines,
       isLinkMissing: () => this.#missing.size > 0,
       pathHeaders: options.pathHeaders,
       setupTimeoutMs: options.setupTimeoutMs,

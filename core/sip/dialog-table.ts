@@ -29,6 +29,8 @@ export interface Dialog {
   flow: FlowRef;
   state: DialogState;
   deadlineMs: number;
+  /** When its first 2xx went back. */
+  answeredMs: number | undefined;
   /** How long it may be silent once it is established. */
   silenceMs: number;
   media: CallMedia | undefined;
@@ -70,7 +72,7 @@ export type DialogRefusal = 'user-call-limit' | 'dialog-table-full';
 /** Everything known when a dialog-forming request is sent on. */
 export type DialogStart = Omit<
   Dialog,
-  'callees' | 'callee' | 'state' | 'deadlineMs' | 'silenceMs' | 'media' | 'cancel'
+  'callees' | 'callee' | 'state' | 'deadlineMs' | 'answeredMs' | 'silenceMs' | 'media' | 'cancel'
 >;
 
 interface Held {
@@ -82,9 +84,12 @@ export class DialogTable {
   readonly #limits: DialogLimits;
   readonly #dialogs = new Map<string, Dialog>();
   readonly #held = new Map<string, Held>();
+  /** Told of each dialog that is over. */
+  readonly onEnd: (dialog: Dialog, reason: string, nowMs: number) => void;
 
-  constructor(limits: DialogLimits) {
+  constructor(limits: DialogLimits, onEnd: DialogTable['onEnd'] = () => undefined) {
     this.#limits = limits;
+    this.onEnd = onEnd;
   }
 
   get size(): number {
@@ -113,6 +118,7 @@ export class DialogTable {
       callee: undefined,
       state: 'early',
       deadlineMs: nowMs + setupTimeoutMs,
+      answeredMs: undefined,
       silenceMs: maxSilenceMs,
       media: undefined,
       cancel: undefined,
@@ -127,6 +133,7 @@ export class DialogTable {
     if (dialog.state === 'ended') return;
     if (silenceMs !== undefined) dialog.silenceMs = Math.min(silenceMs, this.#limits.maxSilenceMs);
     dialog.cancel = undefined;
+    dialog.answeredMs ??= nowMs;
     if (dialog.state === 'confirmed') return this.touch(dialog, nowMs);
     dialog.state = dialog.kind === 'call' ? 'accepted' : 'confirmed';
     dialog.deadlineMs =
@@ -154,6 +161,7 @@ export class DialogTable {
     dialog.media = undefined;
     dialog.cancel = undefined;
     this.#count(dialog, -1);
+    this.onEnd(dialog, reason, nowMs);
   }
 
   /** Forgets ended dialogs whose time is up and returns the live ones that are overdue. */

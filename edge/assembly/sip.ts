@@ -46,6 +46,7 @@ export function edgeSipOptions(
     closeTimeoutMs: SIP_LIMITS.closeTimeoutMs,
     setupTimeoutMs: sip.setupTimeout,
     ...SIP_LIMITS.linkWait,
+    ...SIP_LIMITS.lines,
     linkKeepalive: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },
     clock: systemClock,
     random: randomBytes,

@@ -20,6 +20,9 @@ import { routeFromCore, type LinkArrival } from './from-core.ts';
 import type { EdgeHop } from './hop-identity.ts';
 import type { Answer, EdgeRefusal, EdgeVerdict, Forward } from './verdict.ts';
 
+/** Who was refused: a client by its address, or a core by its name. */
+export type LineSource = { readonly address: string; readonly port: number } | { readonly core: string };
+
 export interface EdgeProxyOptions {
   readonly hop: EdgeHop;
   readonly cores: CoreChooser;
@@ -29,6 +32,8 @@ export interface EdgeProxyOptions {
   /** Timer C: longest ringing without a sign of life. */
   readonly setupTimeoutMs: number;
   readonly count: (event: string, reason?: string) => void;
+  /** Writes one line on a refusal. */
+  readonly onLine: (reason: EdgeRefusal, status: number, request: SipRequest, from: LineSource) => void;
   /** A refusal and the client address it was given to, for bans. */
   readonly onRefused: (kind: EdgeRefusal, address: string) => void;
 }
@@ -105,7 +110,7 @@ export class EdgeProxy implements TransactionUser {
     if (origin === undefined) return;
     const mayWait = 'token' in origin && origin.isProven && this.#options.cores.isMissing;
     if (mayWait) this.#takeAck(ack, origin, undefined);
-    else this.#sendAck(this.#route(ack, origin), origin);
+    else this.#sendAck(ack, this.#route(ack, origin), origin);
   }
 
   #takeAck(ack: SipRequest, origin: ClientConnection, waiter: LinkWaiter | undefined): void {
@@ -118,12 +123,12 @@ export class EdgeProxy implements TransactionUser {
     const verdict = this.#route(ack.clone(), origin, true);
     const isHeld =
       verdict.kind === 'answer' && verdict.refusal === 'no-core' && this.#options.linkWait.hold(again);
-    if (!isHeld) this.#sendAck(verdict, origin);
+    if (!isHeld) this.#sendAck(ack, verdict, origin);
   }
 
-  #sendAck(verdict: EdgeVerdict, origin: ClientConnection | LinkArrival): void {
+  #sendAck(ack: SipRequest, verdict: EdgeVerdict, origin: ClientConnection | LinkArrival): void {
     if (verdict.kind === 'forward') verdict.transport.send(verdict.request.print());
-    else this.#note(verdict, origin);
+    else this.#note(verdict, ack, origin);
   }
 
   onCancel(invite: ServerTransaction, cancel: SipRequest): void {
@@ -234,16 +239,20 @@ export class EdgeProxy implements TransactionUser {
   }
 
   #answer(server: ServerTransaction, answer: Answer, origin: ClientConnection | LinkArrival): void {
-    this.#note(answer, origin);
+    this.#note(answer, server.request, origin);
     const { retryAfterSeconds } = answer;
     const headers =
       retryAfterSeconds === undefined ? [] : [['Retry-After', String(retryAfterSeconds)] as const];
     server.reply(answer.status, answer.reason, { headers });
   }
 
-  #note(answer: Answer, origin: ClientConnection | LinkArrival): void {
+  #note(answer: Answer, request: SipRequest, origin: ClientConnection | LinkArrival): void {
     if (answer.refusal === undefined) return;
-    this.#options.count('refused', answer.refusal);
+    const { count, onLine } = this.#options;
+    count('refused', answer.refusal);
+    const { address, port } = origin;
+    const source = 'token' in origin ? { address, port } : { core: origin.peer.name };
+    onLine(answer.refusal, answer.status, request, source);
     if ('token' in origin) this.#options.onRefused(answer.refusal, origin.address);
   }
 }

@@ -7,6 +7,7 @@ import type { TLSSocket } from 'node:tls';
 import { BranchMaker, LinkWait, stampArrival, type LinkWaitLimits } from '../../sip/hop/index.ts';
 import {
   createResponse,
+  LineBudget,
   RFC_TIMINGS,
   SipConnection,
   SipParseError,
@@ -51,6 +52,7 @@ export interface EdgeSipOptions extends LinkWaitLimits {
   readonly clientZoneId: number | undefined;
   readonly hopCount: number;
   readonly maxConnections: number;
+  readonly maxRefusalLinesPerSecond: number;
   readonly maxConnectionsPerAddress: number;
   readonly maxHandshakes: number;
   readonly maxUnproven: number;
@@ -82,16 +84,20 @@ export interface EdgeSipOptions extends LinkWaitLimits {
   readonly answerStun: (request: Buffer, source: { address: string; port: number }) => Buffer | undefined;
   readonly log: SipLog;
   readonly count: (event: string, reason?: string) => void;
-  readonly onRefused: (kind: EdgeRefusal, address: string) => void;
-}
   /** Whether this address may connect at all (intrusion protection); left out: yes. */
   readonly admits?: (address: string) => boolean;
+  readonly onRefused: (kind: EdgeRefusal, address: string) => void;
+}
 
 /** The zone that Expressway calls the one of all its clients. */
 const clientZone = 'CollaborationEdgeZone';
 const sweepMs = 1000;
 const tickMs = 50;
 const retryAfterSeconds = 5;
+/** A client's own words in a log line. */
+const maxLineText = 160;
+
+type RefusedRequest = Pick<SipRequest, 'method' | 'headers'>;
 
 export class EdgeSip {
   readonly #options: EdgeSipOptions;
@@ -101,6 +107,7 @@ export class EdgeSip {
   readonly #proxy: EdgeProxy;
   readonly #layer: TransactionLayer;
   readonly #linkWait: LinkWait;
+  readonly #lines: LineBudget;
   readonly #admission: Admission;
   #lastConnection = 0;
   #sweep: TimerHandle | undefined;
@@ -115,8 +122,10 @@ export class EdgeSip {
     );
     this.#cores = new CoreChooser(options.zones);
     this.#linkWait = new LinkWait(options, options.clock, count);
+    this.#lines = new LineBudget(options.maxRefusalLinesPerSecond, options.clock, count);
     this.#proxy = new EdgeProxy({
       linkWait: this.#linkWait,
+      onLine: (reason, status, request, from) => this.#say(reason, status, request, from),
       hop: hopOf(options),
       cores: this.#cores,
       clients: this.#clients,
@@ -231,8 +240,9 @@ export class EdgeSip {
       },
       {
         onMessage: (message) => this.#fromClient(message, connection),
-        onRefused: () => {
+        onRefused: (error) => {
           this.#options.onRefused('malformed', address);
+          this.#say('malformed', error.status, error.request, { address, port, fault: error.code });
           this.#takeRate(connection);
         },
         onClose: () => this.#clientClosed(connection),
@@ -279,8 +289,19 @@ export class EdgeSip {
     if (connection.rate.take(clock.now())) return true;
     count('refused', 'rate');
     onRefused('rate', connection.address);
+    const { address, port } = connection;
+    this.#say('rate', 0, undefined, { address, port });
     connection.transport.close('too many messages');
     return false;
+  }
+
+  /** One line for a refusal; `status` 0 when the connection is closed without an answer. */
+  #say(reason: EdgeRefusal, status: number, request: RefusedRequest | undefined, from: object): void {
+    const more = this.#lines.take();
+    if (more === undefined) return;
+    const method = request?.method.slice(0, maxLineText);
+    const callId = request?.headers.get('Call-ID')?.slice(0, maxLineText);
+    this.#options.log.info({ reason, method, status, callId, ...from, ...more }, 'request refused');
   }
 
   /** Whatever a message makes a parser say on the way ends with that message. */
@@ -295,6 +316,8 @@ export class EdgeSip {
 
   #refuseBusy(request: SipRequest, connection: ClientConnection): void {
     this.#options.count('refused', 'busy');
+    const { address, port } = connection;
+    this.#say('busy', 503, request, { address, port });
     const parts = {
       toTag: statelessTag(request),
       headers: [['Retry-After', String(retryAfterSeconds)] as const],

@@ -229,7 +229,7 @@ describe('a call from the phone', () => {
       'open alice@example.com',
       'offer from client',
       'answer from inside',
-      'close: hung up',
+      'close: hung up by the client',
     ]);
     expect(pair.media.openSessions).toBe(0);
   });

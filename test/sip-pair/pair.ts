@@ -11,7 +11,6 @@ import { answerBinding } from '../../turn/index.ts';
 import { Actor } from './dialogue.ts';
 import { certificate } from './test-certificate.ts';
 
-const silentLog = { info: () => undefined, warn: () => undefined };
 const keepalive = { pingIntervalMs: 1500, deadAfterMs: 4000 };
 const linkWait = {
   linkWaitMs: 10_000,
@@ -20,6 +19,7 @@ const linkWait = {
   maxLinkWaitingPerOwner: 8,
   maxLinkWaitingBytes: 100_000,
 };
+const lineRates = { maxRefusalLinesPerSecond: 1000, maxRecordLinesPerSecond: 1000 };
 
 function stun(request: Buffer, source: { address: string; port: number }): Buffer | undefined {
   return answerBinding(request, source);
@@ -65,6 +65,13 @@ export interface PairOptions {
   readonly cores?: readonly string[];
 }
 
+/** One line of a log: who wrote it, its text, its fields. */
+export interface LogLine {
+  readonly who: string;
+  readonly text: string;
+  readonly [field: string]: unknown;
+}
+
 /** A whole pair and what a test wants to see of it. */
 export interface Pair {
   readonly edge: EdgeSip;
@@ -73,6 +80,8 @@ export interface Pair {
   readonly media: MarkingAnchor;
   readonly counts: Map<string, number>;
   readonly edgeRefusals: string[];
+  /** What both told their logs at info. */
+  readonly lines: readonly LogLine[];
   readonly coreRefusals: string[];
   readonly registrarPort: number;
   readonly corePorts: { tcp: number; tls: number | undefined };
@@ -96,6 +105,11 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
     const key = reason === undefined ? event : `${event} ${reason}`;
     counts.set(key, (counts.get(key) ?? 0) + 1);
   };
+  const lines: LogLine[] = [];
+  const noted = (who: string) => ({
+    info: (fields: object, text: string) => void lines.push({ who, text, ...fields }),
+    warn: () => undefined,
+  });
   const edgeRefusals: string[] = [];
   const coreRefusals: string[] = [];
   const registrars: Actor[] = [];
@@ -149,12 +163,13 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
     closeTimeoutMs: 200,
     setupTimeoutMs: 180_000,
     ...linkWait,
+    ...lineRates,
     linkKeepalive: keepalive,
     clock: systemClock,
     random: randomBytes,
     randomUuid: randomUUID,
     answerStun: stun,
-    log: silentLog,
+    log: noted('edge'),
     count,
     onRefused: (kind, address) => void edgeRefusals.push(`${kind} ${address}`),
     ...options.edge,
@@ -195,6 +210,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       closeTimeoutMs: 200,
       setupTimeoutMs: 180_000,
       ...linkWait,
+      ...lineRates,
       acknowledgeTimeoutMs: 40_000,
       maxSilenceMs: 21_600_000,
       lingerMs: 32_000,
@@ -209,7 +225,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       random: randomBytes,
       randomUuid: randomUUID,
       answerStun: stun,
-      log: silentLog,
+      log: noted('core'),
       count,
       onRefused: (kind, source) => void coreRefusals.push(`${kind} ${source}`),
       ...options.core,
@@ -227,6 +243,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
     media,
     counts,
     edgeRefusals,
+    lines,
     coreRefusals,
     registrarPort,
     corePorts,
