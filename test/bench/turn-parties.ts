@@ -28,8 +28,8 @@ export async function startTurnParty(name: TurnParty, folder: string): Promise<C
     '--pidfile',
     path.join(folder, 'turn.pid'),
   ];
-  const words = name === 'viaduct' ? own : coturn;
-  const child = spawn('taskset', ['-c', '0', ...words], { stdio: 'ignore' });
+  const [program = '', ...words] = ['taskset', '-c', '0', ...(name === 'viaduct' ? own : coturn)];
+  const child = spawn(program, words, { stdio: 'ignore' });
   await answered(child, name);
   return child;
 }
