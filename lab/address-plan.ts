@@ -11,10 +11,11 @@ export interface LabPort {
 
 export const addressPlan = {
   domain: 'example.com',
-  edge: { name: 'edge.example.com', address: '127.0.10.10', https: 8443, sip: 5061, admin: 8090 },
+  edge: { name: 'edge.example.com', address: '127.0.10.10', https: 8443, sip: 5061, xmpp: 5222, admin: 8090 },
   core: { name: 'core.example.com', address: '127.0.10.20', sip: 5060, admin: 8090 },
-  link: { ssh: 2222, sip: 7001, media: [2776, 2777] },
+  link: { ssh: 2222, sip: 7001, xmpp: 7400, media: [2776, 2777] },
   unifiedCm: { name: 'ucm1.example.com', address: '127.0.10.30' },
+  imPresence: { name: 'im1.example.com', address: '127.0.10.40', xmpp: 5222 },
   outsideDns: { address: '127.0.10.53', port: 10_053 },
   insideDns: { address: '127.0.10.54', port: 10_053 },
   client: { address: '127.0.10.100' },
@@ -24,7 +25,7 @@ export const addressPlan = {
 
 /** Every listener of the lab, in the order they open. */
 export function labPorts(): LabPort[] {
-  const { edge, core, link, unifiedCm, outsideDns, insideDns } = addressPlan;
+  const { edge, core, link, unifiedCm, imPresence, outsideDns, insideDns } = addressPlan;
   const row = (owner: string, address: string, port: number, transport: LabPort['transport'] = 'tcp') => ({
     owner,
     address,
@@ -37,7 +38,10 @@ export function labPorts(): LabPort[] {
     row('DNS, inside view', insideDns.address, insideDns.port),
     row('DNS, inside view', insideDns.address, insideDns.port, 'udp'),
     ...[8443, 6970, 6972, 5060, 5061].map((port) => row('Unified CM', unifiedCm.address, port)),
-    ...[edge.https, edge.sip, link.ssh, link.sip, edge.admin].map((port) => row('edge', edge.address, port)),
+    row('IM and Presence', imPresence.address, imPresence.xmpp),
+    ...[edge.https, edge.sip, edge.xmpp, link.ssh, link.sip, link.xmpp, edge.admin].map((port) =>
+      row('edge', edge.address, port),
+    ),
     ...link.media.map((port) => row('edge', edge.address, port, 'udp')),
     ...[core.sip, core.admin].map((port) => row('core', core.address, port)),
   ];

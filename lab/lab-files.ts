@@ -17,6 +17,7 @@ export interface LabFiles {
   readonly publicAuthority: string;
   /** The node's certificate; core trusts its authority by file. */
   readonly unifiedCm: IssuedCertificate;
+  readonly imPresence: IssuedCertificate;
   /** PEM of the authority inside, which phones trust. */
   readonly insideAuthority: string;
   remove(): void;
@@ -59,7 +60,7 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
     writeFileSync(file, text, { mode: 0o600 });
     return file;
   };
-  const { edge, core, unifiedCm } = addressPlan;
+  const { edge, core, imPresence, unifiedCm } = addressPlan;
   const [publicAuthority, insideAuthority, pair] = await Promise.all([
     createLabAuthority('Public authority of the lab', nowMs),
     createLabAuthority('Inside authority of the lab', nowMs),
@@ -73,9 +74,10 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
       now: nowMs,
     }),
   ]);
-  const [edgeCertificate, nodeCertificate] = await Promise.all([
+  const [edgeCertificate, nodeCertificate, imPresenceCertificate] = await Promise.all([
     publicAuthority.issue([edge.name]),
     insideAuthority.issue([unifiedCm.name]),
+    insideAuthority.issue([imPresence.name]),
   ]);
   for (const peer of pair.files) write(`zone-${peer.role}.yaml`, peer.yaml);
   write('edge.pem', edgeCertificate.chain);
@@ -89,6 +91,7 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
     publicAuthority: publicAuthority.certificate,
     insideAuthority: insideAuthority.certificate,
     unifiedCm: nodeCertificate,
+    imPresence: imPresenceCertificate,
     remove: () => removeFolder(folder),
   };
 }
@@ -102,12 +105,13 @@ function edgeSettings(): object {
     certificate: { chain: 'file:edge.pem', key: 'file:edge.key' },
     https: { port: edge.https },
     sip: { port: edge.sip },
+    xmpp: { enabled: true, port: edge.xmpp },
     admin: { address: edge.address, port: edge.admin },
   };
 }
 
 function coreSettings(): object {
-  const { core, domain, insideDns, unifiedCm } = addressPlan;
+  const { core, domain, imPresence, insideDns, unifiedCm } = addressPlan;
   return {
     core: { name: core.name },
     zones: ['zone-core.yaml'],
@@ -118,11 +122,13 @@ function coreSettings(): object {
       {
         publisher: unifiedCm.name,
         authority: 'file:inside-authority.pem',
+        'static-nodes': [{ name: imPresence.name, kind: 'im-presence', address: imPresence.address }],
         'oauth-keys': { path: '/ssosp/keys', user: keyAccount.user, password: 'file:axl.password' },
       },
     ],
     access: { 'authorize-by-oauth-token-with-refresh': true },
     sip: { address: core.address, 'tcp-port': core.sip },
+    xmpp: { enabled: true, port: imPresence.xmpp },
     admin: { address: core.address, port: core.admin },
   };
 }

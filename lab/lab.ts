@@ -8,6 +8,7 @@ import { type LabChild, startChild } from './child-process.ts';
 import { startNameServer } from './dns/name-server.ts';
 import { insideView, outsideView } from './dns/views.ts';
 import { findTakenPorts } from './free-ports.ts';
+import { startImPresence } from './im-presence/im-presence.ts';
 import { type LabFiles, writeLabFiles } from './lab-files.ts';
 import { type Enterprise, exampleEnterprise, standardPorts } from './unified-cm/enterprise.ts';
 import { startUnifiedCm } from './unified-cm/unified-cm.ts';
@@ -85,7 +86,7 @@ function viaduct(role: 'edge' | 'core', config: string, files: LabFiles): LabChi
 }
 
 async function startEnterprise(files: LabFiles, running: { close(): Promise<void> }[]): Promise<Enterprise> {
-  const { domain, edge, core, unifiedCm, outsideDns, insideDns } = addressPlan;
+  const { domain, edge, core, imPresence, unifiedCm, outsideDns, insideDns } = addressPlan;
   const enterprise = exampleEnterprise([{ name: unifiedCm.name, address: unifiedCm.address }], domain);
   const outside = outsideView(domain, [{ ...edge, port: edge.https }]);
   const inside = insideView(domain, [{ ...unifiedCm, udsPort: standardPorts.uds }], [core]);
@@ -95,5 +96,7 @@ async function startEnterprise(files: LabFiles, running: { close(): Promise<void
   running.push(
     await startUnifiedCm({ enterprise, ports: standardPorts, certificate: files.unifiedCm, authority }),
   );
+  const { address, xmpp } = imPresence;
+  running.push(await startImPresence({ enterprise, address, port: xmpp, certificate: files.imPresence }));
   return enterprise;
 }

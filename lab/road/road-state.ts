@@ -1,5 +1,6 @@
 // What one step of the road brings and later ones need.
 import { type Call } from '../client/call.ts';
+import { type ChatClient } from '../client/chat-client.ts';
 import { type ServiceTarget } from '../client/discovery.ts';
 import { type EdgeConfig } from '../client/edge-config.ts';
 import { type EdgeRequests } from '../client/edge-requests.ts';
@@ -14,6 +15,8 @@ export interface Road {
   cookie?: string;
   alice?: Phone;
   bob?: Phone;
+  chatOutside?: ChatClient;
+  chatInside?: ChatClient;
   call?: { atAlice: Call; atBob: Call };
 }
 
@@ -30,6 +33,7 @@ export const needs = {
   alice: "the client's registration",
   bob: "the desk phone's registration",
   call: 'a call',
+  chat: 'the sign-in to messaging',
 } as const;
 
 /** Longest wait for one answer. */

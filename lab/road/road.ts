@@ -4,6 +4,7 @@ import { type Lab } from '../lab.ts';
 import { type ProofStep } from '../proof.ts';
 import { devicesOf, findUser } from '../unified-cm/enterprise.ts';
 import { callSteps } from './call-steps.ts';
+import { chatSteps } from './chat-steps.ts';
 import { type Person, type Road } from './road-state.ts';
 import { webSteps } from './web-steps.ts';
 
@@ -26,7 +27,11 @@ export function createRoad(lab: Lab): WalkedRoad {
   const alice = findPerson(lab, 'alice');
   const bob = findPerson(lab, 'bob');
   return {
-    steps: [...webSteps(road, lab, alice, bob), ...callSteps(road, lab, alice, bob)],
+    steps: [
+      ...webSteps(road, lab, alice, bob),
+      ...callSteps(road, lab, alice, bob),
+      ...chatSteps(road, lab, alice, bob),
+    ],
     stay: async (lost) => {
       const register = async (): Promise<void> => {
         const results = await Promise.allSettled([road.alice?.register(), road.bob?.register()]);
@@ -40,6 +45,8 @@ export function createRoad(lab: Lab): WalkedRoad {
       clearInterval(refresh);
       road.alice?.close();
       road.bob?.close();
+      road.chatOutside?.close();
+      road.chatInside?.close();
       road.requests?.close();
     },
   };
