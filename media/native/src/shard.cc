@@ -68,7 +68,7 @@ int64_t steadyNow() {
 
 /** Buffers of one recvmmsg. Each holds the largest datagram, or the largest GRO train. */
 struct Shard::Receiver {
-  static constexpr size_t kMessages = 8;
+  static constexpr size_t kMessages = 32;
   static constexpr size_t kBytes = 65536;
 
   Receiver() : buffer(new uint8_t[kMessages * kBytes]) {
@@ -225,6 +225,7 @@ void Shard::round(int timeoutMs) {
   epoll_event ready[kEpollEvents];
   const int count = epoll_wait(epoll_, ready, kEpollEvents, timeoutMs);
   size_t packets = 0;
+  more_ = count == kEpollEvents;
   for (int at = 0; at < count; at++) {
     Port* port = static_cast<Port*>(ready[at].data.ptr);
     if (port != nullptr) {
@@ -255,6 +256,7 @@ size_t Shard::receive(Port& port) {
     }
     return 0;
   }
+  if (static_cast<size_t>(count) == Receiver::kMessages) more_ = true;
   size_t packets = 0;
   for (size_t slot = 0; slot < static_cast<size_t>(count); slot++) {
     const Address source = fromSocket(receiver_->sources[slot]);
@@ -303,7 +305,7 @@ void Shard::pause(size_t packets) {
     windowStart_ = now;
     windowPackets_ = 0;
   }
-  if (!busy_ || packets == 0 || packets >= kFullRound) return;
+  if (!busy_ || more_ || packets == 0 || packets >= kFullRound) return;
   const timespec rest{0, kRestNs};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, nullptr);
 }

@@ -85,6 +85,7 @@ class Shard {
   int64_t windowStart_ = 0;
   size_t windowPackets_ = 0;
   bool busy_ = false;
+  bool more_ = false;  // the last round has left packets in a socket
 };
 
 }  // namespace viaduct
