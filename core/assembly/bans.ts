@@ -20,7 +20,7 @@ export function coreBans(
     ...BAN_LIMITS,
     categories: new Map(
       on.map(([name, { triggerLevel, window, block }]) => [
-        name,
+        kebab(name),
         { triggerLevel, windowMs: window, blockMs: block },
       ]),
     ),
@@ -41,4 +41,9 @@ export function coreBans(
     },
   });
   return list;
+}
+
+/** The loader writes keys in camel case; a category keeps its own name. */
+function kebab(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
 }

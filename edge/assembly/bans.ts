@@ -17,7 +17,7 @@ export function edgeBans(
     ...BAN_LIMITS,
     categories: new Map(
       on.map(([name, { triggerLevel, window, block }]) => [
-        name,
+        kebab(name),
         { triggerLevel, windowMs: window, blockMs: block },
       ]),
     ),
@@ -38,7 +38,10 @@ export function edgeBans(
   });
 }
 
-/** Refusals of a door that only a broken or hostile client earns; the rest honest ones meet too. */
+/**
+ * Refusals of a door that only a hostile client earns. A target that is not canonical, a head that is too long, another
+ * version are mistakes that honest clients make too, over and over.
+ */
 const breaches: ReadonlySet<string> = new Set([
   'syntax',
   'bare-cr-or-lf',
@@ -48,12 +51,7 @@ const breaches: ReadonlySet<string> = new Set([
   'framing',
   'chunk',
   'trailer',
-  'version',
   'transfer-coding',
-  'target',
-  'target-too-long',
-  'head-too-large',
-  'too-many-headers',
   'malformed',
   'flow-forged',
 ]);
@@ -66,4 +64,9 @@ export function noteBreach(
   reason: string,
 ): void {
   if (breaches.has(reason)) bans.note(category, { kind: 'address', address });
+}
+
+/** The loader writes keys in camel case; a category keeps its own name. */
+function kebab(key: string): string {
+  return key.replaceAll(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
 }

@@ -189,6 +189,8 @@ function edgeSettings(at: Addresses): object {
     edge: { name: EDGE_NAME },
     zones: ['zone-edge.yaml'],
     listen: { external: at.edge, internal: at.edge },
+    // Strangers here are hostile on purpose, many times over; bans.test.ts has its own.
+    'intrusion-protection': { exempt: [{ network: '127.0.0.0/8' }] },
     certificate: { chain: 'file:edge.pem', key: 'file:edge.key' },
     admin: { address: at.edge },
   };
@@ -199,6 +201,7 @@ function coreSettings(at: Addresses, folder: string): object {
     core: { name: CORE_NAME },
     zones: ['zone-core.yaml'],
     domains: [{ name: DOMAIN }],
+    'intrusion-protection': { exempt: [{ network: '127.0.0.0/8' }] },
     'unified-cm': [{ publisher: at.ucm, authority: 'file:inside-authority.pem' }],
     sip: { address: at.core },
     links: { 'local-address': at.core },
