@@ -11,7 +11,7 @@ const ROOMS = Object.keys(ALLOWED);
 function sources(folder: string): string[] {
   return readdirSync(path.join(ROOT, folder), { withFileTypes: true, recursive: true })
     .filter(
-      (entry) => entry.isFile() && /\.ts$/.test(entry.name) && !entry.parentPath.includes('node_modules'),
+      (entry) => entry.isFile() && entry.name.endsWith('.ts') && !entry.parentPath.includes('node_modules'),
     )
     .map((entry) => path.relative(ROOT, path.join(entry.parentPath, entry.name)));
 }
