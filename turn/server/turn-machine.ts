@@ -124,6 +124,9 @@ export class TurnMachine {
     if (message.method === METHOD.binding && this.#options.answersUnauthenticatedBinding) {
       return this.#answerBinding(path, message, now);
     }
+    // Whoever is over his share is dropped before a challenge is made for him: that is what a flood would cost.
+    const isSealed = hasIntegrity(message);
+    if (!isSealed && !this.#takeAnswer(path, now)) return;
     const existing = this.#world.table.at(path);
     const expired = existing !== undefined && existing.expiresAt <= now && existing.state === 'open';
     if (expired) endAllocation(this.#world, existing, 'expired', now);
@@ -131,8 +134,10 @@ export class TurnMachine {
     const authentic = guarded(() =>
       authenticate(message, path.remote.address, now, this.#authentication(), allocation?.credential),
     );
-    if (authentic.kind !== 'authentic')
-      return this.#refuseUnproven(path, message, fingerprint, authentic, now);
+    if (authentic.kind !== 'authentic') {
+      if (isSealed && !this.#takeAnswer(path, now)) return this.#count('refused', authentic.reason);
+      return this.#refuseUnproven(path, message, fingerprint, authentic);
+    }
     const request = { message, path, now, authentic, fingerprint, allocation };
     const outcome = guarded(() => this.#dispatch(request));
     this.#answer(path, message, fingerprint, authentic.seal, outcome);
@@ -208,9 +213,10 @@ export class TurnMachine {
   }
 
   #answerBinding(path: ClientPath, message: StunMessage, now: number): void {
+    if (!this.#takeAnswer(path, now)) return;
     const bytes = answerBinding(message.raw, path.remote);
     if (bytes === undefined) return this.#drop('malformed');
-    if (!this.#mayAnswerUnproven(path, message.raw.length, bytes.length, now)) return;
+    if (bytes.length > message.raw.length * this.#options.maxRefusalRatio) return this.#drop('refusal-size');
     this.#count('answered', 'binding');
     this.#world.act({ type: 'reply', path, bytes });
   }
@@ -235,28 +241,20 @@ export class TurnMachine {
   }
 
   /** An answer to somebody who has proven nothing, not even his address. */
-  #refuseUnproven(
-    path: ClientPath,
-    message: StunMessage,
-    fingerprint: boolean,
-    refusal: TurnRefusal,
-    now: number,
-  ): void {
+  #refuseUnproven(path: ClientPath, message: StunMessage, fingerprint: boolean, refusal: TurnRefusal): void {
     this.#count('refused', refusal.reason);
     const bytes = [true, false]
       .map((withPhrase) => printRefusal(message, fingerprint, refusal, withPhrase))
       .find(({ length }) => length <= message.raw.length * this.#options.maxRefusalRatio);
     if (bytes === undefined) return this.#drop('refusal-size');
-    if (!this.#mayAnswerUnproven(path, message.raw.length, bytes.length, now)) return;
     this.#world.act({ type: 'reply', path, bytes });
   }
 
-  /** Streams have proven their address by the handshake; over UDP size and rate are bounded (T-007). */
-  #mayAnswerUnproven(path: ClientPath, requestBytes: number, answerBytes: number, now: number): boolean {
-    if (path.transport !== 'udp') return true;
-    if (answerBytes > requestBytes * this.#options.maxRefusalRatio)
-      return this.#drop('refusal-size') ?? false;
-    return this.#budget.take(path.remote.address, now) || (this.#drop('refusal-rate') ?? false);
+  /** Streams have proven their address by the handshake; over UDP an address has its share (T-007). */
+  #takeAnswer(path: ClientPath, now: number): boolean {
+    if (path.transport !== 'udp' || this.#budget.take(path.remote.address, now)) return true;
+    this.#drop('refusal-rate');
+    return false;
   }
 
   #checkChallengeSize(): void {
@@ -278,6 +276,12 @@ export class TurnMachine {
   #count(event: 'answered' | 'refused' | 'dropped', reason: string): void {
     this.#world.act({ type: 'count', event, reason });
   }
+}
+
+function hasIntegrity({ attributes }: StunMessage): boolean {
+  return attributes.some(
+    ({ type }) => type === ATTRIBUTE.messageIntegrity || type === ATTRIBUTE.messageIntegritySha256,
+  );
 }
 
 function bindingAnswer({ message, path }: TurnRequest): TurnOutcome {
