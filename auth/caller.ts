@@ -65,6 +65,8 @@ async function recognise(
 ): Promise<Caller | Stranger> {
   const off = checkSignInOffered(options.settings);
   if (off !== undefined) return stranger(off);
+  const kept = options.guard.checkAddress(clientAddress);
+  if (kept !== undefined) return stranger(kept);
   if (isBearer(authorization)) return readToken(options, deployment, authorization ?? '', 'https');
   const credentials = readCredentials(options.settings, authorization);
   if ('outcome' in credentials) return stranger(credentials);

@@ -50,6 +50,13 @@ describe('at the sign-in', () => {
     expect(doors.bans.list().map(({ id }) => id)).toEqual(ids);
   });
 
+  test('an address that is shut out gets nowhere over a connection that stands', async () => {
+    for (let i = 0; i < 5; i += 1) doors.guard.failed(deny(401, 'unknown-user', ''), 'd', 'x', office);
+    expect(await signIn(alice, office)).toMatchObject({ verdict: { code: 429, reason: 'banned' } });
+    expect(await signIn(alice, '192.0.2.1')).toMatchObject({ verdict: { outcome: 'allow' } });
+    expect(doors.asked).toBe(1);
+  });
+
   test('without an address nobody is shut out by address', () => {
     for (let i = 0; i < 9; i += 1) doors.guard.failed(deny(401, 'unknown-user', ''), 'd', 'x', undefined);
     expect(doors.bans.list()).toEqual([]);

@@ -9,6 +9,8 @@ import type { Offender } from './offender.ts';
 export const signInCategory = 'http-auth';
 
 export interface SignInGuard {
+  /** A verdict when this address is shut out: edge closes its doors to it, but not connections that stand. */
+  checkAddress(address: string | undefined): Deny | undefined;
   /** A verdict when this user at this address is shut out; `address` undefined when edge does not say. */
   check(deployment: string, user: string, address: string | undefined): Deny | undefined;
   failed(verdict: Deny, deployment: string, claimed: string | undefined, address: string | undefined): void;
@@ -23,13 +25,15 @@ const ofAddress: ReadonlySet<DenyReason> = new Set([
 ]);
 
 export function createSignInGuard(bans: BanList, now: () => number): SignInGuard {
+  const judge = (offender: Offender): Deny | undefined => {
+    const ban = bans.find(offender);
+    if (ban === undefined) return undefined;
+    const retryAfterS = Math.max(1, Math.ceil((ban.until - now()) / 1000));
+    return deny(429, 'banned', `shut out after ${ban.failures} failures; id ${ban.id}`, retryAfterS);
+  };
   return {
-    check(deployment, user, address = '') {
-      const ban = bans.find({ kind: 'user', deployment, user, address });
-      if (ban === undefined) return undefined;
-      const retryAfterS = Math.max(1, Math.ceil((ban.until - now()) / 1000));
-      return deny(429, 'banned', `shut out after ${ban.failures} failures; id ${ban.id}`, retryAfterS);
-    },
+    checkAddress: (address) => (address === undefined ? undefined : judge({ kind: 'address', address })),
+    check: (deployment, user, address = '') => judge({ kind: 'user', deployment, user, address }),
     failed(verdict, deployment, claimed, address) {
       const offender = offenderOf(verdict.reason, deployment, claimed, address);
       if (offender !== undefined) bans.note(signInCategory, offender);
