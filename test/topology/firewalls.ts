@@ -37,8 +37,10 @@ export function loadOuter(at: Namespace, ports: { wan: string; dmz: string }): v
     `table ip outer {
       chain arriving { type nat hook prerouting priority -100; ip daddr ${ADDRESS.edgePublic} dnat to ${ADDRESS.edgeExternal}; }
       chain leaving { type nat hook postrouting priority 100; ip saddr ${ADDRESS.edgeExternal} oifname "${ports.wan}" snat to ${ADDRESS.edgePublic}; }
+      chain fault { }
       chain through {
         type filter hook forward priority 0; policy drop;
+        jump fault
         ct state established,related accept
         iifname "${ports.wan}" tcp dport { 8443, 5061, 5222 } accept
         iifname "${ports.wan}" udp dport { 3478, 36002-59999 } accept
@@ -137,6 +139,23 @@ export function breakLinks(at: Namespace, planes: readonly Plane[], how: 'silenc
     ];
   });
   load(at, rules.join('\n'));
+}
+
+/**
+ * The outer firewall resets the clients' SIP connections, both ways, until `healClients`: what a firewall that has
+ * restarted does.
+ */
+export function resetClients(at: Namespace): void {
+  load(
+    at,
+    `add rule ip outer fault tcp dport 5061 reject with tcp reset
+    add rule ip outer fault tcp sport 5061 reject with tcp reset`,
+  );
+}
+
+/** Ends what `resetClients` began. */
+export function healClients(at: Namespace): void {
+  load(at, 'flush chain ip outer fault');
 }
 
 /** Ends what `breakLinks` began. */
