@@ -10,6 +10,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   sip: () => import('./sip.ts'),
   media: () => import('./media.ts'),
   turn: () => import('./turn.ts'),
+  xmpp: () => import('./xmpp.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

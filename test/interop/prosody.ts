@@ -13,6 +13,8 @@ export interface ProsodyOptions {
   /** User name to password. */
   readonly accounts: Readonly<Record<string, string>>;
   readonly modules: readonly string[];
+  /** Where it also takes TLS from the first byte (XEP-0368). */
+  readonly directTlsPort?: number;
 }
 
 /** Starts Prosody and waits until it listens for clients. */
@@ -31,7 +33,10 @@ export async function startProsody(keeper: ProcessKeeper, options: ProsodyOption
   return server;
 }
 
-function configuration(folder: string, { address, domain, certificate, modules }: ProsodyOptions): string {
+function configuration(
+  folder: string,
+  { address, domain, certificate, modules, directTlsPort }: ProsodyOptions,
+): string {
   writeFileSync(path.join(folder, 'chain.pem'), certificate.chain);
   writeFileSync(path.join(folder, 'key.pem'), certificate.key, { mode: 0o600 });
   const list = (words: readonly string[]): string => words.map((word) => `"${word}"`).join('; ');
@@ -41,6 +46,8 @@ function configuration(folder: string, { address, domain, certificate, modules }
     data_path = "${folder}/data"
     interfaces = { "${address}" }
     c2s_ports = { 5222 }
+    c2s_direct_tls_ports = { ${directTlsPort ?? ''} }
+    c2s_direct_tls_ssl = { certificate = "${folder}/chain.pem"; key = "${folder}/key.pem" }
     s2s_ports = { }
     legacy_ssl_ports = { }
     http_ports = { }
