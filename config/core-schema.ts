@@ -117,7 +117,7 @@ const access = z
     ),
     'authorize-by-user-credential': toggle(true).describe('Name and password with each sign-in (Basic).'),
     'internal-authentication-check': toggle(false).describe(
-      'Ask the home cluster which sign-in it offers before answering get_edge_sso. Off: one answer for everybody.',
+      'Ask the home cluster which sign-in it offers before answering get_edge_sso. Not built yet: must be false, one answer for everybody.',
     ),
   })
   .prefault({})
@@ -202,6 +202,9 @@ const media = z
     ),
     'inactivity-timeout': duration('10 s', '1 h', '60 s').describe(
       'A call without one good packet for this long is reported.',
+    ),
+    'on-inactivity': choice(['report', 'end'], 'report').describe(
+      'What happens to such a call besides: nothing, or it is hung up at both ends. A call on hold is never ended.',
     ),
   })
   .prefault({})

@@ -9,7 +9,7 @@ import type { ControlChannel, PeerIdentity, TraversalClient } from '../zones/ind
 import { coreBans } from './assembly/bans.ts';
 import { coreHttpsOptions } from './assembly/https.ts';
 import { coreLinkOptions } from './assembly/links.ts';
-import { coreMediaOptions } from './assembly/media.ts';
+import { coreMediaOptions, inactivity } from './assembly/media.ts';
 import { createResolve } from './assembly/resolver.ts';
 import { coreSipOptions } from './assembly/sip.ts';
 import { openState } from './assembly/state.ts';
@@ -71,7 +71,9 @@ function assemble(
       config,
       {
         reportMedia: (edge, status) => clients.forEach((client) => client.reportMedia(edge, status)),
-        onInactive: (call) => log('media').warn(call, 'a call has no media in either direction'),
+        onInactive: inactivity(config.media.onInactivity, observers('media'), (call, reason) =>
+          sip.endCall(call, reason),
+        ),
         onLost: (call) => sip.endCall(call, 'media was lost at edge'),
       },
       resolve,

@@ -8,6 +8,7 @@ import { systemClock } from '../../zones/index.ts';
 import type { CoreMediaOptions } from '../media/index.ts';
 import type { Resolve } from './resolver.ts';
 
+type MediaCall = Parameters<CoreMediaOptions['onInactive']>[0];
 type MediaEvents = Pick<CoreMediaOptions, 'reportMedia' | 'onInactive' | 'onLost'>;
 
 /** Options of the media plane. */
@@ -52,5 +53,18 @@ export function coreMediaOptions(
       }
       return undefined;
     },
+  };
+}
+
+/** What becomes of a call without one good packet: it is told and counted, and ended where the configuration says so. */
+export function inactivity(
+  rule: CoreConfig['media']['onInactivity'],
+  { log, count }: { readonly log: Log; readonly count: Count },
+  endCall: (call: MediaCall, reason: string) => void,
+): (call: MediaCall) => void {
+  return ({ callId, key }) => {
+    count('media-inactive', rule === 'end' ? 'ended' : 'reported');
+    log.warn({ callId, aor: key, rule }, 'a call has no media in either direction');
+    if (rule === 'end') endCall({ callId, key }, 'No Media');
   };
 }
