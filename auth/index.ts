@@ -19,7 +19,7 @@ export {
   printRule,
 } from './allow-list/allow-list.ts';
 export type { CsvFault } from './allow-list/csv-table.ts';
-export { readOwnRule, RuleError } from './allow-list/own-rule.ts';
+export { readOwnRule, readRequestPath, RuleError } from './allow-list/own-rule.ts';
 export { nodesOfRules, ruleHosts } from './allow-list/rule-hosts.ts';
 export { deploymentsInCsv, readRulesCsv } from './allow-list/rules-csv.ts';
 export { readTestsCsv, runTests, type TestOutcome } from './allow-list/tests-csv.ts';
@@ -63,6 +63,7 @@ export { createRateControl, type RateControl } from './rate-control.ts';
 export { createRevocations, type Revocations } from './revocation.ts';
 export { createSessions, type Sessions } from './sessions.ts';
 export { createSignIn, type SignedIn, type SignIn, type SignInResult } from './sign-in.ts';
+export { checkOwnUser } from './own-user.ts';
 export type { Store } from './store.ts';
 export { foldUser, isUserId } from './user-id.ts';
 export type { Allow, AllowReason, Deny, DenyReason, Verdict } from './verdict.ts';

@@ -2,6 +2,7 @@
 // any client tries. The same readers and the same decision as in core; nothing is started or changed.
 import type { Command } from 'commander';
 import {
+  type AllowList,
   type AllowRule,
   builtInRules,
   compileAllowList,
@@ -99,6 +100,12 @@ function tryOut(rulesFile: string, testsFile: string, choices: Choices, terminal
 /** Without a core file the deployments are those that the rules name; one of them is the default. */
 function known(named: readonly string[], { deployment }: Choices): readonly string[] {
   return [...new Set([deployment ?? 'default', ...named])];
+}
+
+/** The allow list of a core file, with the nodes that it names: what discovery finds besides is not known here. */
+export function configuredList(config: CoreConfig): AllowList {
+  const rules = configured(config);
+  return compileAllowList(rules, [...configuredNodes(config), ...nodesOfRules(rules, deploymentsOf(config))]);
 }
 
 function configured(config: CoreConfig | undefined): readonly AllowRule[] {

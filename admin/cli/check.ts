@@ -3,6 +3,7 @@ import { Argument } from 'commander';
 import type { Command } from 'commander';
 import {
   ConfigError,
+  type CoreConfig,
   SCHEMA_KINDS,
   jsonSchema,
   loadConfig,
@@ -10,12 +11,19 @@ import {
   printReference,
 } from '../../config/index.ts';
 import { AllowListError, ownRules } from '../../core/assembly/allow-list.ts';
+import { accessSettings } from '../../core/assembly/https.ts';
 import type { Terminal } from './main.ts';
+
+/** What the schema alone cannot see. */
+function checkCore(config: CoreConfig): void {
+  ownRules(config);
+  accessSettings(config);
+}
 
 function checkFile(file: string, terminal: Terminal): number {
   try {
     const loaded = loadConfig(file);
-    if (loaded.kind === 'core') ownRules(loaded.config);
+    if (loaded.kind === 'core') checkCore(loaded.config);
     terminal.print(`${file}: a valid ${loaded.kind} configuration`);
     return 0;
   } catch (error) {

@@ -5,6 +5,7 @@ import { ConfigError, printDiagnostic } from '../../config/index.ts';
 import { addAllowListCommands } from './allow-list.ts';
 import { addBanCommands } from './bans.ts';
 import { addCheckCommands } from './check.ts';
+import { addExplainCommand } from './explain.ts';
 import { addPairCommands } from './pair.ts';
 import { addProcessCommands } from './processes.ts';
 import { addStatusCommand } from './status.ts';
@@ -32,6 +33,7 @@ function build(terminal: Terminal): Command {
   addStatusCommand(program, terminal);
   addAllowListCommands(program, terminal);
   addBanCommands(program, terminal);
+  addExplainCommand(program, terminal);
   return program;
 }
 

@@ -1,6 +1,6 @@
 // One of the operator's own allow-list rules as it is written: a URL, a deployment, methods, a match type. Refuses what
 // no request could ever match or what could be read in two ways; says in words what to write instead.
-import { canonicalPath, HttpError, parseAuthority } from '../../http/index.ts';
+import { canonicalPath, canonicalTarget, HttpError, parseAuthority } from '../../http/index.ts';
 import { parseLane, printLane } from '../../zones/lane.ts';
 import { type AllowRule, faultOf, ruleMethods } from './rule.ts';
 
@@ -97,6 +97,16 @@ function readPath(path: string): string {
   } catch (error) {
     if (!(error instanceof HttpError)) throw error;
     throw new RuleError(`the path ${quote(path)} would match no request: ${error.message}`);
+  }
+}
+
+/** The path of a request target in the form in which it is decided. Throws {@link RuleError}. */
+export function readRequestPath(target: string): string {
+  try {
+    return canonicalTarget(target).path;
+  } catch (error) {
+    if (error instanceof HttpError) throw new RuleError(error.message);
+    throw error;
   }
 }
 

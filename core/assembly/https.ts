@@ -1,6 +1,6 @@
 // From core's configuration to the options of the HTTPS plane.
 import type { Count, Log } from '../../admin/index.ts';
-import type { BanList } from '../../auth/index.ts';
+import { type AccessSettings, type BanList, checkAccessSettings } from '../../auth/index.ts';
 import { CORE_LIMITS, HTTP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { type HeadLimits, USUAL_METHODS } from '../../http/index.ts';
@@ -78,6 +78,23 @@ export function edgeAddresses(config: CoreConfig): readonly EdgeAddress[] {
   });
 }
 
+/** Which ways of signing in are offered. @throws Error when one is switched on that does not exist yet. */
+export function accessSettings({ access }: Pick<CoreConfig, 'access'>): AccessSettings {
+  const settings: AccessSettings = {
+    authenticationPath: access.authentication,
+    userCredential: access.authentication !== 'none' && access.authorizeByUserCredential,
+    internalCheck: access.internalAuthenticationCheck,
+    oauthWithRefresh: access.authorizeByOauthTokenWithRefresh,
+    oauthSimple: false,
+    activationCodeOnboarding: false,
+    embeddedSafari: false,
+    sipTokenExtraTtlS: 0,
+  };
+  const problems = checkAccessSettings(settings).map(({ setting, text }) => `access: ${setting} ${text}`);
+  if (problems.length > 0) throw new Error(problems.join('\n'));
+  return settings;
+}
+
 /** Options of the HTTPS plane. */
 export function coreHttpsOptions(
   config: CoreConfig,
@@ -86,7 +103,7 @@ export function coreHttpsOptions(
   bans: BanList,
   observers: { readonly log: Log; readonly count: Count },
 ): CoreHttpsOptions {
-  const { access, core, credentials, rateControl, sip } = config;
+  const { core, credentials, rateControl, sip } = config;
   const edges = edgeAddresses(config);
   const { certificate } = sip;
   return {
@@ -97,16 +114,7 @@ export function coreHttpsOptions(
     clusters: clusterOptions(config),
     rules: ownRules(config),
     redirectHosts: edges.map(({ address }) => address),
-    access: {
-      authenticationPath: access.authentication,
-      userCredential: access.authorizeByUserCredential,
-      internalCheck: access.internalAuthenticationCheck,
-      oauthWithRefresh: access.authorizeByOauthTokenWithRefresh,
-      oauthSimple: false,
-      activationCodeOnboarding: false,
-      embeddedSafari: false,
-      sipTokenExtraTtlS: 0,
-    },
+    access: accessSettings(config),
     oauth: oauthOptions(config),
     bans,
     credentials: {
