@@ -90,7 +90,7 @@ describe.skipIf(!hasCoturn)("coturn's clients", () => {
     ['mobility over TCP', [...four, '-m', '2', '-M', '-t'], 'tcp'],
     ['1,200 bytes', [...four, '-m', '2', '-l', '1200'], 'udp'],
     ['IPv6 peers', ['-L', HOST, '-e', '::1', '-x', '-m', '2'], 'udp'],
-    ['both families in one allocation', ['-L', HOST, '-e', HOST, '-Z', '-m', '2'], 'udp'],
+    // Not -Z: coturn 4.6.1 asks for both families by 0x8032, which RFC 8656 did not keep.
   ] as const)('%s', async (_name, words, transport) => {
     expectAllDelivered(await uclient(['-n', '10', ...words], transport), 10);
   });
