@@ -137,7 +137,8 @@ export class CallMedia implements MediaSession {
 
   /** A rollback or close may have come while ports were being opened. */
   #checkCurrent(exchange: Exchange): void {
-    if ((this.#pending ?? this.#last) !== exchange) throw new MediaRefusal('closed', 'Offer withdrawn');
+    if (this.#closed || (this.#pending ?? this.#last) !== exchange)
+      throw new MediaRefusal('closed', 'Offer withdrawn');
   }
 
   #plan(from: MediaSide, section: Section, index: number): Plan {

@@ -74,7 +74,8 @@ test('every random life ends with nothing held', async () => {
       await Promise.all(work);
       call.close('over');
     }),
-    { numRuns: 500 },
+    // The seed is one that once found a call closed between the opening of its last port and the writing of its offer.
+    { numRuns: 500, seed: 819_360_836 },
   );
   expect(taken).toBeGreaterThan(20);
   await pair.run(5000);
