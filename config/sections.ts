@@ -45,3 +45,7 @@ export function hasSections(value: unknown, keys: readonly string[]): boolean {
     keys.every((key) => typeof (value as Record<string, unknown>)[key] === 'object')
   );
 }
+
+export const mediaEngine = choice(['native', 'portable'], 'native').describe(
+  'Which packet engine moves media. `native` falls back to `portable` where it was not compiled; choose `portable` only to rule the native one out.',
+);

@@ -23,6 +23,8 @@ const PEERS = [
   ['turnutils_uclient', 'coturn', 'TURN'],
   ['gcc', 'gcc', 'SRTP'],
   ['/libsrtp2.so', 'libsrtp2-dev', 'SRTP'],
+  ['clang++', 'clang', 'native engine under sanitizers'],
+  ['/libcrypto.so', 'libssl-dev', 'native engine under sanitizers'],
 ];
 const POLICY = '/usr/sbin/policy-rc.d';
 

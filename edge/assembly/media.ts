@@ -17,7 +17,7 @@ export function edgeMediaOptions(
   return {
     ...observers,
     createEngine: (onEvent) => {
-      const { engine, what } = openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent);
+      const { engine, what } = openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent, media.engine);
       observers.log.info({ engine: engine.kind }, what);
       return engine;
     },
