@@ -137,10 +137,16 @@ export class TlsLinkServer {
       this.#live.delete(core);
       this.#options.onGone(core, endWords(socket));
     });
-    // Only once it has left: HTTP/2 takes over a socket without writes under way, or Node aborts.
-    socket.write(printVerdict(undefined), (error) => {
-      if (!error && this.#live.get(core) === socket) this.#options.onLink(socket, core);
-    });
+    const handOver = (): void => {
+      if (this.#live.get(core) === socket) this.#options.onLink(socket, core);
+    };
+    // HTTP/2 takes over a socket only without writes under way, or Node aborts: there the verdict has to leave first.
+    if (this.#options.plane === 'sip') {
+      socket.write(printVerdict(undefined));
+      handOver();
+    } else {
+      socket.write(printVerdict(undefined), (error) => error ?? handOver());
+    }
   }
 }
 
