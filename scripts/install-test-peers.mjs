@@ -24,6 +24,7 @@ const PEERS = [
   ['gcc', 'gcc', 'SRTP'],
   ['/libsrtp2.so', 'libsrtp2-dev', 'SRTP'],
   ['clang++', 'clang', 'native engine under sanitizers'],
+  ['/usr/lib/llvm-14/lib/clang/14.0.6/lib/linux', 'libclang-rt-14-dev', 'native engine under sanitizers'],
   ['/libcrypto.so', 'libssl-dev', 'native engine under sanitizers'],
 ];
 const POLICY = '/usr/sbin/policy-rc.d';
