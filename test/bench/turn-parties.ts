@@ -28,7 +28,7 @@ export async function startTurnParty(name: TurnParty, folder: string): Promise<C
     '--pidfile',
     path.join(folder, 'turn.pid'),
   ];
-  const [program = '', ...words] = ['taskset', '-c', '0', ...(name === 'viaduct' ? own : coturn)];
+  const [program, ...words] = ['taskset', '-c', '0', ...(name === 'viaduct' ? own : coturn)];
   const child = spawn(program, words, { stdio: 'ignore' });
   await answered(child, name);
   return child;
