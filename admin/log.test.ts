@@ -1,5 +1,7 @@
+import { closeSync, openSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { openLog } from './index.ts';
+import { openOutput } from './log.ts';
 
 function lines(level: 'debug' | 'info' = 'info') {
   const written: Record<string, unknown>[] = [];
@@ -34,4 +36,13 @@ it('what is below the level is not written', () => {
   const { written, log } = lines('info');
   log.debug({}, 'detail');
   expect(written).toEqual([]);
+});
+
+it.skipIf(process.platform !== 'linux')('a full disk costs lines, not memory and not the process', () => {
+  const fd = openSync('/dev/full', 'w');
+  const held = openOutput(fd, 4096);
+  const { log, dropped } = openLog({ level: 'info', role: 'edge', self: 'edge.example.com' }, held);
+  for (let at = 0; at < 100; at += 1) log('sip').info({ at }, 'x'.repeat(200));
+  expect(dropped()).toBeGreaterThan(50);
+  closeSync(fd);
 });

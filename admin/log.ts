@@ -51,22 +51,35 @@ export interface LogOutput {
   write(line: string): unknown;
   flush?(): unknown;
   flushSync?(): unknown;
+  dropped?(): number;
 }
 
 /** A busy process writes one line per request: in small batches the system calls cost more than the lines. */
 const BATCH_BYTES = 64 * 1024;
 const FLUSH_MS = 250;
+/** Lines held while whoever reads the log does not, or its disk is full; what comes beyond is dropped and counted. */
+const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
-/** Opens the log. Lines are written in batches; `flush` before exit. */
-export function openLog(
-  options: LogOptions,
-  output: LogOutput = pino.destination({
-    fd: 1,
+/** Standard output, or another descriptor: bounded, written in batches, never waited for. */
+export function openOutput(fd = 1, maxHeldBytes: number = MAX_HELD_BYTES): LogOutput {
+  const output = pino.destination({
+    fd,
     sync: false,
     minLength: BATCH_BYTES,
     maxWrite: 4 * BATCH_BYTES,
-  }),
-): { log: (component: string) => Log; flush: () => void } {
+    maxLength: maxHeldBytes,
+  });
+  let dropped = 0;
+  output.on('drop', () => (dropped += 1));
+  output.on('error', () => undefined); // a full disk must not end the process; the lines stay held, then drop
+  return Object.assign(output, { dropped: () => dropped });
+}
+
+/** Opens the log. Lines are written in batches; `flush` before exit; `dropped` counts those that found no room. */
+export function openLog(
+  options: LogOptions,
+  output: LogOutput = openOutput(),
+): { log: (component: string) => Log; flush: () => void; dropped: () => number } {
   setInterval(() => output.flush?.(), FLUSH_MS).unref();
   const root = pino(
     {
@@ -80,6 +93,7 @@ export function openLog(
   );
   return {
     log: (component) => root.child({ component }),
+    dropped: () => output.dropped?.() ?? 0,
     flush: () => {
       try {
         output.flushSync?.();

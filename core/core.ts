@@ -32,6 +32,7 @@ export async function startCore(config: CoreConfig): Promise<Core> {
   const log = output.log('core');
   try {
     const metrics = createMetrics();
+    metrics.gauge('log_lines_dropped', 'Log lines that found no room', output.dropped);
     const observers = { log: output.log('state'), count: metrics.counter('state') };
     const state = await openState(config.stateDirectory, observers);
     const close = await openParts(assemble(config, state, metrics, output.log));

@@ -29,7 +29,9 @@ export async function startEdge(config: EdgeConfig): Promise<Edge> {
   const output = openLog({ level: config.log.level, role: 'edge', self: config.edge.name });
   const log = output.log('edge');
   try {
-    const close = await openParts(assemble(config, createMetrics(), output.log));
+    const metrics = createMetrics();
+    metrics.gauge('log_lines_dropped', 'Log lines that found no room', output.dropped);
+    const close = await openParts(assemble(config, metrics, output.log));
     log.info({ name: config.edge.name }, 'edge is open');
     return {
       close: async (reason) => {
