@@ -4,6 +4,10 @@
 export const NS_STREAMS = 'http://etherx.jabber.org/streams';
 /** Stanzas between client and server (RFC 6120 §4.8.2). */
 export const NS_CLIENT = 'jabber:client';
+/** Stanzas between two servers (RFC 6120 §4.8.2). */
+export const NS_SERVER = 'jabber:server';
+/** Which stanzas a stream carries. */
+export type ContentNamespace = typeof NS_CLIENT | typeof NS_SERVER;
 /** Conditions of stream errors (RFC 6120 §4.9.2). */
 export const NS_STREAM_ERRORS = 'urn:ietf:params:xml:ns:xmpp-streams';
 /** RFC 6120 §5. */

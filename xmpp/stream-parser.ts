@@ -4,7 +4,7 @@
 // Trusts nothing. Does not know what an element means.
 import { Element } from 'ltx';
 import { SaxesParser, type SaxesTagNS } from 'saxes';
-import { NS_CLIENT, NS_STREAMS } from './namespaces.ts';
+import { type ContentNamespace, NS_CLIENT, NS_STREAMS } from './namespaces.ts';
 import { StreamError } from './stream-error.ts';
 import { type StreamHeader, checkHeader } from './stream-header.ts';
 
@@ -40,6 +40,7 @@ export class StreamParser {
   readonly #saxes: Saxes;
   readonly #decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
   readonly #rootPrefixes: [string, string][] = [];
+  readonly #content: ContentNamespace;
   #limits: StreamLimits;
   #emit: (event: StreamEvent) => void = () => undefined;
   #current: Element | undefined;
@@ -55,8 +56,10 @@ export class StreamParser {
   #finished: StreamEvent | undefined;
   #failed = false;
 
-  constructor(limits: StreamLimits) {
+  /** `content` is the namespace of the stanzas: of clients, or between servers. */
+  constructor(limits: StreamLimits, content: ContentNamespace = NS_CLIENT) {
     this.#limits = limits;
+    this.#content = content;
     this.#saxes = new SaxesParser({
       xmlns: true,
       position: false,
@@ -172,6 +175,7 @@ export class StreamParser {
       namespace: tag.uri,
       defaultNamespace: attributes.get('xmlns'),
       attributes,
+      content: this.#content,
     });
     for (const [name, value] of attributes) {
       if (name.startsWith('xmlns:') && value !== NS_STREAMS) this.#rootPrefixes.push([name, value]);
@@ -186,7 +190,7 @@ export class StreamParser {
   /** An element leaves the stream it came in, so it takes along what the stream's header declared. */
   #declareInherited(tag: SaxesTagNS, element: Element): void {
     for (const [name, value] of this.#rootPrefixes) element.attrs[name] ??= value;
-    if (tag.prefix === '' && tag.uri !== NS_CLIENT) element.attrs.xmlns ??= tag.uri;
+    if (tag.prefix === '' && tag.uri !== this.#content) element.attrs.xmlns ??= tag.uri;
   }
 
   #text(text: string): void {

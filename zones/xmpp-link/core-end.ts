@@ -8,8 +8,8 @@ import { WINDOWS } from './windows.ts';
 
 export interface CoreEndOptions extends LifeOptions {
   readonly maxSessions: number;
-  /** A session of a client begins. The receiver owns the stream, whose errors are listened to. */
-  readonly onSession: (stream: Duplex) => void;
+  /** A session begins; `path` says of what kind. The receiver owns the stream, whose errors are listened to. */
+  readonly onSession: (stream: Duplex, path: string) => void;
 }
 
 /** Clients that go away together take their streams along; this is no attack between pinned peers. */
@@ -31,10 +31,10 @@ export function serveCoreEnd(socket: TLSSocket, options: CoreEndOptions): void {
   session.on('error', () => undefined);
   session.setLocalWindowSize(WINDOWS.linkBytes);
   session.once('close', () => socket.destroy());
-  session.on('stream', (stream: ServerHttp2Stream) => {
+  session.on('stream', (stream: ServerHttp2Stream, headers) => {
     stream.on('error', () => undefined); // told again by 'close'
     stream.respond({ ':status': 200 });
-    options.onSession(stream);
+    options.onSession(stream, headers[':path'] ?? '');
   });
   watchSession(session, options, (words) => {
     session.destroy();

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
 import { LinkError } from '../link-error.ts';
 import { type LifeOptions, watchSession } from './life.ts';
+import { CLIENT_PATH } from './paths.ts';
 import { WINDOWS } from './windows.ts';
 
 export interface EdgeEndOptions extends LifeOptions {
@@ -18,8 +19,8 @@ export interface XmppLink {
   readonly coreName: string;
   /** Streams open now. */
   readonly sessions: number;
-  /** A stream for a new session. @throws LinkError `busy` or `closed`. */
-  open(): Duplex;
+  /** A stream for a new session; `path` says of what kind. @throws LinkError `busy` or `closed`. */
+  open(path?: string): Duplex;
   close(words: string): void;
 }
 
@@ -63,12 +64,12 @@ class EdgeEnd implements XmppLink {
     return this.#open;
   }
 
-  open(): Duplex {
+  open(path = CLIENT_PATH): Duplex {
     if (this.#session.closed || this.#session.destroyed)
       throw new LinkError('closed', 'the XMPP link is closed');
     if (this.#open >= this.#options.maxSessions) throw new LinkError('busy', 'the XMPP link is full');
     const { HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH } = constants;
-    const stream = this.#session.request({ [HTTP2_HEADER_METHOD]: 'POST', [HTTP2_HEADER_PATH]: '/' });
+    const stream = this.#session.request({ [HTTP2_HEADER_METHOD]: 'POST', [HTTP2_HEADER_PATH]: path });
     this.#open += 1;
     stream.on('error', () => undefined); // told again by 'close'
     stream.once('close', () => {
