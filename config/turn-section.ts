@@ -58,6 +58,9 @@ export const turnSection = z
     udp: toggle(true).describe('Serve clients over UDP.'),
     tcp: toggle(true).describe('Serve clients over TCP.'),
     tls: toggle(true).describe('Serve clients over TLS.'),
+    'share-https-port': toggle(true).describe(
+      'Serve clients over TLS at https.port too, told from HTTPS by ALPN (stun.turn, stun.nat-discovery) or by their first byte: for networks that let nothing else out.',
+    ),
     'relay-ports': portRange(1024, 65535, '24000-29999').describe('UDP ports of relayed addresses.'),
     'relay-ipv6': ipAddress()
       .optional()

@@ -12,7 +12,7 @@ import { httpsDoorOptions } from './assembly/https.ts';
 import { edgeLinkOptions } from './assembly/links.ts';
 import { edgeMediaOptions } from './assembly/media.ts';
 import { edgeSipOptions } from './assembly/sip.ts';
-import { turnServerOptions } from './assembly/turn.ts';
+import { turnAtHttps, turnServerOptions } from './assembly/turn.ts';
 import { edgeXmppOptions } from './assembly/xmpp.ts';
 import { createHttpsDoor } from './https/index.ts';
 import { EdgeMedia } from './media/index.ts';
@@ -72,9 +72,10 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
   for (const zone of config.traversalZones) {
     servers.push(createTraversalServer(edgeLinkOptions(config, zone, plugs, observers('link'))));
   }
-  const https = createHttpsDoor(httpsDoorOptions(config, cores, bans, observers('https')));
   const turnOptions = turnServerOptions(config, observers('turn'));
   const turn = turnOptions && new TurnServer(turnOptions);
+  const atHttps = turnAtHttps(config, turn);
+  const https = createHttpsDoor(httpsDoorOptions(config, cores, bans, atHttps, observers('https')));
   const closing = 'edge is closing';
   return [
     { open: () => media.listen(), close: () => media.close(closing) },

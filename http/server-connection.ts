@@ -37,6 +37,8 @@ export interface ServerLimits extends RequestLimits {
 export interface ServerConnectionOptions {
   readonly limits: ServerLimits;
   readonly deadlines: Deadlines;
+  /** When the first head must be there; `headMs` from now unless the connection's time began earlier. */
+  readonly headDeadlineMs?: number | undefined;
   /** Value of `Server` in answers that this connection makes itself. */
   readonly serverName: string;
   readonly onRequest: (exchange: ServerExchange) => void;
@@ -69,7 +71,7 @@ export class HttpServerConnection {
     this.stream = stream;
     this.#options = options;
     this.#limits = options.limits;
-    this.#readDeadlineMs = options.deadlines.nowMs + options.limits.headMs;
+    this.#readDeadlineMs = options.headDeadlineMs ?? options.deadlines.nowMs + options.limits.headMs;
     this.#stuckReader = new StuckReader(stream, options.limits.writeMs);
     this.#input = new MessageInput(stream, options.limits, {
       readable: () => this.#readable(),

@@ -1,8 +1,9 @@
 // The TURN server put together: machine, relay engine, doors. Carries out the machine's actions and tells it what
 // happened; decides nothing. Owns every socket from listen to close; one timer, the machine's tick.
-import type { TlsOptions } from 'node:tls';
+import type { TlsOptions, TLSSocket } from 'node:tls';
 import { StreamAdmission, type StreamAdmissionLimits } from './doors/stream-admission.ts';
 import type { StreamConnection } from './doors/stream-connection.ts';
+import { StreamConnections } from './doors/stream-connections.ts';
 import { StreamDoor } from './doors/stream-door.ts';
 import type { TurnFrame } from './doors/turn-framer.ts';
 import type { TransportAddress } from './ip-address.ts';
@@ -66,6 +67,7 @@ export class TurnServer {
   readonly #machine: TurnMachine;
   readonly #engine: RelayEngine;
   readonly #admission: StreamAdmission;
+  readonly #connections: StreamConnections;
   readonly #doors: StreamDoor[] = [];
   readonly #streams = new Map<string, StreamConnection>();
   readonly #streamOf = new Map<AllocationId, StreamConnection>();
@@ -79,6 +81,16 @@ export class TurnServer {
   constructor(options: TurnServerOptions) {
     this.#options = options;
     this.#admission = new StreamAdmission(options.stream);
+    this.#connections = new StreamConnections({
+      ...options.stream,
+      admission: this.#admission,
+      now: options.now,
+      nextKey: () => `stream ${++this.#lastKey}`,
+      onOpen: (connection) => this.#streams.set(connection.path.key, connection),
+      onFrame: (connection, frame) => this.#streamFrame(connection, frame),
+      onClose: (connection, reason) => this.#streamClosed(connection, reason),
+      onRefused: (reason) => options.count('turn-stream-refused', reason),
+    });
     this.#engine = options.createEngine({
       onControl: (listener, remote, bytes) => {
         const path: UdpPath = { key: udpKey(listener, remote), transport: 'udp', remote, listener };
@@ -110,7 +122,13 @@ export class TurnServer {
     this.#closed = true;
     this.#stopTicking?.();
     this.#options.log.info({ reason, ...this.#machine.sizes() }, 'TURN server closes');
+    this.#connections.close();
     await Promise.all([...this.#doors.map((door) => door.close()), this.#engine.close()]);
+  }
+
+  /** Serves a TLS connection that came in through a door of HTTPS and speaks TURN (RFC 7443). */
+  adopt(socket: TLSSocket): void {
+    this.#connections.adopt(socket);
   }
 
   /** What the operator sees. */
@@ -144,19 +162,15 @@ export class TurnServer {
 
   async #listenAt({ transport, bind }: TurnListener): Promise<TransportAddress> {
     if (transport === 'udp') return (await this.#engine.openListener(bind)).bound;
-    const { stream, tls, now, count } = this.#options;
+    const { stream, tls, count } = this.#options;
     if (transport === 'tls' && tls === undefined) throw new TypeError('a TLS listener needs a certificate');
     const door = new StreamDoor({
-      ...stream,
       bind,
       tls: transport === 'tls' ? tls : undefined,
-      admission: this.#admission,
-      now,
-      nextKey: () => `stream ${++this.#lastKey}`,
-      onOpen: (connection) => this.#streams.set(connection.path.key, connection),
-      onFrame: (connection, frame) => this.#streamFrame(connection, frame),
-      onClose: (connection, reason) => this.#streamClosed(connection, reason),
-      onRefused: (reason) => count('turn-stream-refused', reason),
+      connections: this.#connections,
+      handshakeTimeoutMs: stream.handshakeTimeoutMs,
+      onHandshakeOver: () => this.#admission.handshakeOver(),
+      onHandshakeFailed: () => count('turn-stream-refused', 'handshake'),
     });
     this.#doors.push(door);
     return door.listen();
@@ -179,7 +193,7 @@ export class TurnServer {
 
   #tick(): void {
     const now = this.#options.now();
-    for (const door of this.#doors) door.sweep(now);
+    this.#connections.sweep(now);
     this.#feed({ type: 'tick' });
   }
 

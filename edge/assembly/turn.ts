@@ -12,10 +12,12 @@ import type {
   OwnAddress,
   RelayAddress,
   TurnListener,
+  TurnServer,
   TurnServerOptions,
 } from '../../turn/index.ts';
 import { every, systemClock } from '../../zones/index.ts';
 import { DOOR_CIPHERS, DOOR_GROUPS } from '../door-tls.ts';
+import { isFirstOfStun, type OtherProtocol } from '../https/index.ts';
 
 /** Options of the TURN server; undefined while it is not enabled. @throws IpRangeError naming an entry that is none. */
 export function turnServerOptions(
@@ -47,6 +49,16 @@ export function turnServerOptions(
     tickMs: TURN_LIMITS.tickMs,
     now: () => systemClock.now(),
     every: (ms, work) => every(systemClock, ms, work),
+  };
+}
+
+/** TURN at the port of HTTPS (RFC 7443), where the configuration wants it. */
+export function turnAtHttps({ turn }: EdgeConfig, server: TurnServer | undefined): OtherProtocol | undefined {
+  if (server === undefined || !turn.shareHttpsPort) return undefined;
+  return {
+    alpn: ['stun.turn', 'stun.nat-discovery'],
+    beginsWith: isFirstOfStun,
+    take: (socket) => server.adopt(socket),
   };
 }
 

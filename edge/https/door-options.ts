@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { SecureContextOptions } from 'node:tls';
 import type { ClientLimits, ServerLimits } from '../../http/index.ts';
 import type { AdmissionLimits } from '../admission.ts';
+import type { OtherProtocol } from './first-bytes.ts';
 
 /** A core that is connected now; the object lives as long as its link. */
 export interface CoreLink {
@@ -55,6 +56,8 @@ export interface HttpsDoorOptions {
   readonly retryAfterSeconds: number;
   /** How often deadlines are looked at. */
   readonly sweepMs: number;
+  /** Another protocol at the same port, if any. */
+  readonly other: OtherProtocol | undefined;
   readonly cores: () => readonly CoreLink[];
   /** Whether this address may connect at all (intrusion protection). */
   readonly admits: (address: string) => boolean;

@@ -10,6 +10,7 @@ import { accessLine } from './access-line.ts';
 import { plainAddress } from './client-address.ts';
 import { CorePools } from './core-pools.ts';
 import type { DoorTls, HttpsDoorOptions } from './door-options.ts';
+import { FirstBytes } from './first-bytes.ts';
 import { Forward } from './forward.ts';
 import { LaneReader } from './lane-target.ts';
 
@@ -70,7 +71,7 @@ class Door implements HttpsDoor {
     this.#plain = createServer({ noDelay: true }, (socket) => this.#onSocket(socket));
     this.#tls = createTlsServer({
       ...tlsOptions(options.tls),
-      ALPNProtocols: ['http/1.1'],
+      ALPNProtocols: ['http/1.1', ...(options.other?.alpn ?? [])],
       handshakeTimeout: options.admission.handshakeMs,
     });
     this.#tls.on('secureConnection', (socket) => this.#onSecure(socket));
@@ -154,13 +155,42 @@ class Door implements HttpsDoor {
 
   #onSecure(socket: TLSSocket): void {
     const key = endpoints(socket);
-    this.#handshaking.get(key)?.handshakeDone();
+    const ticket = this.#handshaking.get(key);
+    ticket?.handshakeDone();
     this.#handshaking.delete(key);
+    const { other } = this.#options;
+    const { alpnProtocol } = socket;
+    if (other === undefined || alpnProtocol === 'http/1.1') return this.#serve(socket);
+    const handOver = (): void => {
+      this.#options.count('https.other-protocol', alpnProtocol ? 'alpn' : 'first-byte');
+      ticket?.left();
+      other.take(socket);
+    };
+    if (alpnProtocol) return handOver();
+    new FirstBytes(socket, {
+      deadlines: this.#deadlines,
+      waitMs: this.#options.client.headMs,
+      onFirst: (byte, deadlineMs) => {
+        if (other.beginsWith(byte)) handOver();
+        else this.#serve(socket, deadlineMs);
+        socket.resume();
+      },
+      onSilence: () =>
+        this.#onRefused(
+          plainAddress(socket.remoteAddress ?? ''),
+          new HttpError(408, 'idle-timeout', 'nothing came'),
+        ),
+    });
+  }
+
+  /** `headDeadlineMs`: when the first head must be there, if its time began before now. */
+  #serve(socket: TLSSocket, headDeadlineMs?: number): void {
     const clientAddress = plainAddress(socket.remoteAddress ?? '');
     const serverName = typeof socket.servername === 'string' ? socket.servername.toLowerCase() : undefined;
     const connection = new HttpServerConnection(socket, {
       limits: this.#options.client,
       deadlines: this.#deadlines,
+      headDeadlineMs,
       serverName: 'CE_E',
       onRequest: (exchange) => this.#onRequest(exchange, clientAddress, serverName),
       onRefused: (reason) => this.#onRefused(clientAddress, reason),

@@ -9,4 +9,5 @@ export type {
   DoorTls,
   HttpsDoorOptions,
 } from './door-options.ts';
+export { isFirstOfStun, type OtherProtocol } from './first-bytes.ts';
 export { createHttpsDoor, type HttpsDoor, type HttpsDoorStats } from './https-door.ts';

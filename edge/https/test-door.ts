@@ -139,6 +139,7 @@ export async function openDoor(changed: Partial<HttpsDoorOptions> = {}): Promise
     channels: { maxChannels: 20, maxWaiting: 20, waitMs: 5000, idleMs: 60_000 },
     retryAfterSeconds: 7,
     sweepMs: 3_600_000,
+    other: undefined,
     cores: () => [core],
     admits: () => true,
     refused: (_address, reason) => record.refused.push(reason),

@@ -80,11 +80,12 @@ async function overUdp(): Promise<Caller> {
   return caller;
 }
 
-async function overTls(): Promise<Caller> {
+async function overTls(port = 5349, alpn?: string[]): Promise<Caller> {
   const { at, publicAuthority: ca } = company;
   const socket = connect({
     host: at.edge,
-    port: 5349,
+    port,
+    ...(alpn && { ALPNProtocols: alpn }),
     localAddress: at.client,
     servername: EDGE_NAME,
     ca,
@@ -110,6 +111,13 @@ test('two clients hear each other through their relays', async () => {
   expect(findAttribute(parseStun(await bob.next()), ATTRIBUTE.data)).toEqual(HELLO);
   bob.send(sendIndication(aliceAt, HELLO));
   expect(await alice.next()).toEqual(printChannelData(0x4000, HELLO, false));
+});
+
+test('the port of HTTPS serves both: TURN by ALPN and by its first bytes', async () => {
+  for (const alpn of [['stun.turn'], undefined]) {
+    const caller = await overTls(8443, alpn);
+    expect((await caller.allocate()).address).toBe(company.at.edge);
+  }
 });
 
 // T-003: a user who may relay reaches no door of the company by it

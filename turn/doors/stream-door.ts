@@ -1,34 +1,24 @@
-// A TCP or TLS listener of the TURN server. Admits, lets the handshake finish in time, and hands framed messages on.
-// Owns its connections from accept to close; a sweep closes those that hold no allocation for too long.
+// A TCP or TLS listener of the TURN server. Admits and lets the handshake finish in time; an open stream belongs to
+// StreamConnections.
 import { createServer as createTcpServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls';
-import { canonicalAddress, type TransportAddress } from '../ip-address.ts';
-import type { StreamAdmission, StreamRefusal } from './stream-admission.ts';
-import {
-  StreamConnection,
-  type StreamCloseReason,
-  type StreamConnectionOptions,
-} from './stream-connection.ts';
+import type { TransportAddress } from '../ip-address.ts';
+import type { StreamConnections } from './stream-connections.ts';
 
-export interface StreamDoorOptions extends Omit<StreamConnectionOptions, 'socket' | 'path' | 'onClose'> {
+export interface StreamDoorOptions {
   readonly bind: TransportAddress;
   /** Key, certificate and policy of TLS; undefined for plain TCP. */
   readonly tls: TlsOptions | undefined;
-  /** One for all doors, so that limits hold for the server. */
-  readonly admission: StreamAdmission;
+  readonly connections: StreamConnections;
   readonly handshakeTimeoutMs: number;
-  /** Longest time a stream may be without an allocation. */
-  readonly unprovenTimeoutMs: number;
-  readonly nextKey: () => string;
-  readonly onOpen: (connection: StreamConnection) => void;
-  readonly onClose: (connection: StreamConnection, reason: StreamCloseReason) => void;
-  readonly onRefused: (reason: StreamRefusal | 'handshake') => void;
+  /** A handshake of an admitted stream is over, whatever its end. */
+  readonly onHandshakeOver: () => void;
+  readonly onHandshakeFailed: () => void;
 }
 
 export class StreamDoor {
   readonly #options: StreamDoorOptions;
   readonly #server: Server;
-  readonly #connections = new Set<StreamConnection>();
   /** Remote end → socket whose handshake is under way; the TLS socket made of it has the same remote end. */
   readonly #handshaking = new Map<string, Socket>();
 
@@ -42,7 +32,7 @@ export class StreamDoor {
     const server = createTlsServer({ ...tls, handshakeTimeout: this.#options.handshakeTimeoutMs });
     server.on('secureConnection', (socket) => this.#open(socket, 'tls'));
     server.on('tlsClientError', (_error, socket) => {
-      this.#options.onRefused('handshake');
+      this.#options.onHandshakeFailed();
       socket.destroy();
     });
     return server;
@@ -62,62 +52,30 @@ export class StreamDoor {
     return promise;
   }
 
-  /** Closes streams that have held no allocation for too long. */
-  sweep(now: number): void {
-    for (const connection of this.#connections) {
-      const since = connection.idleSince;
-      if (since !== undefined && now - since > this.#options.unprovenTimeoutMs)
-        connection.close('no-allocation');
-    }
-  }
-
+  /** Resolves when the listener and every stream that came through it are closed. */
   close(): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#server.close(() => resolve());
-    for (const connection of this.#connections) connection.close('shutdown');
     for (const socket of this.#handshaking.values()) socket.destroy();
     return promise;
   }
 
   #accept(socket: Socket): void {
     socket.on('error', () => undefined);
-    const address = canonicalAddress(socket.remoteAddress ?? '');
-    const refusal = address === undefined ? 'handshake' : this.#options.admission.admit(address);
-    if (refusal !== undefined || address === undefined) {
-      this.#options.onRefused(refusal ?? 'handshake');
-      socket.destroy();
-      return;
-    }
+    if (!this.#options.connections.admit(socket)) return;
     const end = remoteEnd(socket);
     this.#handshaking.set(end, socket);
-    socket.on('close', () => {
-      this.#handshakeOver(end);
-      this.#options.admission.release(address);
-    });
+    socket.on('close', () => this.#handshakeOver(end));
     if (this.#options.tls === undefined) this.#open(socket, 'tcp');
   }
 
   #handshakeOver(end: string): void {
-    if (this.#handshaking.delete(end)) this.#options.admission.handshakeOver();
+    if (this.#handshaking.delete(end)) this.#options.onHandshakeOver();
   }
 
   #open(socket: Socket, transport: 'tcp' | 'tls'): void {
-    const { remotePort: port } = socket;
-    const address = canonicalAddress(socket.remoteAddress ?? '');
     this.#handshakeOver(remoteEnd(socket));
-    if (address === undefined || port === undefined) return void socket.destroy();
-    const path = { key: this.#options.nextKey(), transport, remote: { address, port } };
-    const connection = new StreamConnection({
-      ...this.#options,
-      socket,
-      path,
-      onClose: (closed, reason) => {
-        this.#connections.delete(closed);
-        this.#options.onClose(closed, reason);
-      },
-    });
-    this.#connections.add(connection);
-    this.#options.onOpen(connection);
+    this.#options.connections.open(socket, transport);
   }
 }
 
