@@ -10,9 +10,6 @@ import { openStage, type Way } from './https-stage.ts';
 const CONNECTIONS = 50;
 /** Time for JIT compilers to see the path before anything is measured. */
 const WARM_SECONDS = 4;
-/** As production should run: bulk bodies pass through young garbage, and a small young generation is collected all the time. */
-const NODE_FLAGS = ['--max-semi-space-size=64'];
-
 interface Side extends Way {
   readonly small: SmallResult[];
   readonly largeMBps: number[];
@@ -25,7 +22,7 @@ export async function run(args: readonly string[]): Promise<void> {
     return;
   }
   const [rounds = 3, seconds = 3] = args.map(Number);
-  const stage = await openStage(NODE_FLAGS);
+  const stage = await openStage([]);
   try {
     console.log(`ssh2 native binding: ${nativeBindingLoaded() ? 'loaded' : 'NOT loaded'}`);
     const [ours, peer] = [side(stage.ours), side(stage.peer)];

@@ -10,6 +10,7 @@ import { LinkError, peerWords } from '../link-error.ts';
 import { type LinkWatchOptions, watchLink } from '../link-watch.ts';
 import type { Count, LinkLog } from '../peer.ts';
 import { corkPerTurn } from './cork.ts';
+import { installPacketMemory } from './packet-memory.ts';
 import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
 import { blobFingerprint, sshFingerprint } from './fingerprint.ts';
 import { CONTROL_SUBSYSTEM, HTTP_FORWARD, SSH_ALGORITHMS, SSH_IDENT, handshakeProblem } from './profile.ts';
@@ -56,6 +57,7 @@ class CoreConnection {
   #identity = false;
 
   constructor(socket: Socket, options: SshClientOptions) {
+    installPacketMemory();
     corkPerTurn(socket);
     this.#socket = socket;
     this.#options = options;

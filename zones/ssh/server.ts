@@ -14,6 +14,7 @@ import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
 import { blobFingerprint } from './fingerprint.ts';
 import { CONTROL_SUBSYSTEM, HTTP_FORWARD, SSH_ALGORITHMS, SSH_IDENT, handshakeProblem } from './profile.ts';
 import { corkPerTurn } from './cork.ts';
+import { installPacketMemory } from './packet-memory.ts';
 import { socketOf } from './ssh2-internals.ts';
 
 export interface SshServerOptions {
@@ -125,6 +126,7 @@ export class SshServer {
       if (strangers.has(socket)) count('ssh-refused', 'left');
       becomeKnown(socket);
     });
+    installPacketMemory();
     corkPerTurn(socket);
     this.#ssh.injectSocket(socket);
     socket.on('data', measure);

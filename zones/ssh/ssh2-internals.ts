@@ -32,6 +32,30 @@ export function nativeBindingLoaded(): boolean {
   return read(crypto, 'bindingAvailable') === true;
 }
 
+/** What makes the packets of one cipher: `payloadBytes` long inside, not yet filled. */
+export interface CipherPrototype {
+  allocPacket: (payloadBytes: number) => Uint8Array;
+}
+
+/** What all of ssh2's compiled AES-GCM ciphers inherit from; undefined if this ssh2 has none or builds packets otherwise. */
+export function gcmCipherPrototype(): CipherPrototype | undefined {
+  const crypto = require('ssh2/lib/protocol/crypto.js') as Record<string, unknown>;
+  const { createCipher } = crypto;
+  const cipherInfo = read(crypto['CIPHER_INFO'], 'aes128-gcm@openssh.com');
+  if (crypto['bindingAvailable'] !== true || typeof createCipher !== 'function') return undefined;
+  const outbound = {
+    seqno: 0,
+    onWrite: () => undefined,
+    cipherInfo,
+    cipherKey: Buffer.alloc(16),
+    cipherIV: Buffer.alloc(12),
+  };
+  const cipher = createCipher({ outbound }) as { free(): void } & CipherPrototype;
+  cipher.free();
+  const prototype = Object.getPrototypeOf(cipher) as CipherPrototype;
+  return Object.hasOwn(prototype, 'allocPacket') ? prototype : undefined;
+}
+
 function read(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
 }
