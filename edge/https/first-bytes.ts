@@ -17,7 +17,7 @@ export interface OtherProtocol {
 /** First bytes of STUN: two zero bits, then a method below 0x100 (RFC 8489 §5, §6.3). */
 export const isFirstOfStun = (byte: number): boolean => byte <= 1;
 
-export interface FirstBytesOptions {
+interface FirstByteOptions {
   readonly deadlines: Deadlines;
   readonly waitMs: number;
   /** The first byte is there; the socket gives it again to whoever reads next, and must be resumed. */
@@ -25,10 +25,14 @@ export interface FirstBytesOptions {
   readonly onSilence: () => void;
 }
 
-/** Waits for the first byte of one connection. */
-export class FirstBytes implements Expiring {
+/** Waits for the first byte of a connection. */
+export function awaitFirstByte(socket: TLSSocket, options: FirstByteOptions): void {
+  options.deadlines.add(new Waiting(socket, options));
+}
+
+class Waiting implements Expiring {
   readonly #socket: TLSSocket;
-  readonly #options: FirstBytesOptions;
+  readonly #options: FirstByteOptions;
   readonly #deadlineMs: number;
   readonly #gone = (): void => {
     this.#stop();
@@ -41,7 +45,7 @@ export class FirstBytes implements Expiring {
     this.#options.onFirst(chunk[0]!, this.#deadlineMs);
   };
 
-  constructor(socket: TLSSocket, options: FirstBytesOptions) {
+  constructor(socket: TLSSocket, options: FirstByteOptions) {
     this.#socket = socket;
     this.#options = options;
     this.#deadlineMs = options.deadlines.nowMs + options.waitMs;
@@ -49,7 +53,6 @@ export class FirstBytes implements Expiring {
     socket.on('end', this.#gone);
     socket.on('close', this.#gone);
     socket.on('data', this.#data);
-    options.deadlines.add(this);
   }
 
   /** For Deadlines. */

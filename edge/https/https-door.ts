@@ -10,7 +10,7 @@ import { accessLine } from './access-line.ts';
 import { plainAddress } from './client-address.ts';
 import { CorePools } from './core-pools.ts';
 import type { DoorTls, HttpsDoorOptions } from './door-options.ts';
-import { FirstBytes } from './first-bytes.ts';
+import { awaitFirstByte } from './first-bytes.ts';
 import { Forward } from './forward.ts';
 import { LaneReader } from './lane-target.ts';
 
@@ -167,7 +167,7 @@ class Door implements HttpsDoor {
       other.take(socket);
     };
     if (alpnProtocol) return handOver();
-    new FirstBytes(socket, {
+    awaitFirstByte(socket, {
       deadlines: this.#deadlines,
       waitMs: this.#options.client.headMs,
       onFirst: (byte, deadlineMs) => {
