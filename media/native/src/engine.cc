@@ -48,7 +48,7 @@ Address boundAddress(int fd) {
 }  // namespace
 
 Engine::Engine(const Limits& limits, std::function<void()> wake)
-    : limits_(limits), shard_(kEventCapacity, std::move(wake)) {}
+    : limits_(limits), events_(kEventCapacity, std::move(wake)) {}
 
 Engine::~Engine() { close(); }
 
@@ -70,7 +70,7 @@ Refusal Engine::openPort(const Address& bind, bool trunk, uint32_t* id, Address*
   }
   int fd = bindSocket(bind, trunk, limits_.trunkBufferBytes);
   if (fd < 0 && errno == EADDRINUSE && bind.port != 0) {
-    shard_.run([](PacketPath&) {});  // it may be a port that was closed a moment ago
+    shard_.run([](Path&) {});  // it may be a port that was closed a moment ago
     fd = bindSocket(bind, trunk, limits_.trunkBufferBytes);
   }
   const std::string where = "UDP " + hostText(bind) + ":" + std::to_string(bind.port) + ": ";
@@ -92,7 +92,10 @@ Refusal Engine::openPort(const Address& bind, bool trunk, uint32_t* id, Address*
 void Engine::closePort(uint32_t id) {
   const auto entry = ports_.find(id);
   if (entry == ports_.end()) return;
-  shard_.post([port = entry->second](PacketPath&) { Shard::close(*port); });
+  shard_.post([port = entry->second](Path&) {
+    Shard::close(*port);
+    port->flow = nullptr;
+  });
   shard_.settle();
   ports_.erase(entry);
   portFlows_.erase(id);
@@ -117,7 +120,7 @@ Refusal Engine::addLink(uint32_t portId, const Address& remote, uint32_t* id) {
   if (link->channels == nullptr) return {"full", "no memory for a media link"};
   *id = link->id = nextId_++;
   link->port = port->second;
-  shard_.post([link, remote](PacketPath&) { link->move(remote); });
+  shard_.post([link, remote](Path&) { link->move(remote); });
   links_[*id] = {std::move(link), {}};
   return {};
 }
@@ -125,7 +128,7 @@ Refusal Engine::addLink(uint32_t portId, const Address& remote, uint32_t* id) {
 Refusal Engine::setLinkRemote(uint32_t id, const Address& remote) {
   const auto entry = links_.find(id);
   if (entry == links_.end()) return unknown("link", id);
-  shard_.post([link = entry->second.link, remote](PacketPath&) { link->move(remote); });
+  shard_.post([link = entry->second.link, remote](Path&) { link->move(remote); });
   return {};
 }
 
@@ -134,7 +137,7 @@ Refusal Engine::setLinkPort(uint32_t id, uint32_t portId) {
   if (entry == links_.end()) return unknown("link", id);
   const auto port = ports_.find(portId);
   if (port == ports_.end() || !port->second->trunk) return unknown("trunk port", portId);
-  shard_.post([link = entry->second.link, port = port->second](PacketPath& path) mutable {
+  shard_.post([link = entry->second.link, port = port->second](Path& path) mutable {
     path.outbox.flush(path.now);  // trains of this link that were begun belong to the old port
     const Address remote = link->remote;
     link->move(Address());
@@ -147,7 +150,7 @@ Refusal Engine::setLinkPort(uint32_t id, uint32_t portId) {
 void Engine::removeLink(uint32_t id) {
   const auto entry = links_.find(id);
   if (entry == links_.end()) return;
-  shard_.post([link = entry->second.link](PacketPath&) { link->move(Address()); });
+  shard_.post([link = entry->second.link](Path&) { link->move(Address()); });
   links_.erase(entry);
 }
 
@@ -176,7 +179,7 @@ void Engine::removeCrypto(uint32_t id) {
 bool Engine::cryptoStates(uint32_t id, std::vector<SourceState>* states) {
   const auto entry = crypto_.find(id);
   if (entry == crypto_.end()) return false;
-  shard_.run([&](PacketPath&) { *states = entry->second->states(); });
+  shard_.run([&](Path&) { *states = entry->second->states(); });
   return true;
 }
 
@@ -248,9 +251,9 @@ Refusal Engine::addFlow(const FlowSpec& spec, uint32_t* id) {
   const auto idleAfterNs = static_cast<int64_t>(spec.idleAfterMs * 1e6);
   flows_[*id] = {flow, spec.port, spec.link, spec.channel, idleAfterNs, 0, std::move(config)};
   if (spec.port != 0) {
-    shard_.post([flow, port = ports_[spec.port]](PacketPath&) { port->flow = flow.get(); });
+    shard_.post([flow, port = ports_[spec.port]](Path&) { port->flow = flow.get(); });
   } else {
-    shard_.post([flow, link = links_[spec.link].link, at = spec.channel - kFirstChannel](PacketPath&) {
+    shard_.post([flow, link = links_[spec.link].link, at = spec.channel - kFirstChannel](Path&) {
       link->channels[at] = flow.get();
     });
   }
@@ -279,7 +282,7 @@ Refusal Engine::changeFlow(uint32_t id, const FlowChange& change) {
   Flow& flow = *entry->second.flow;
   flow.idle = false;
   flow.passedAt = shard_.now();
-  shard_.post([flow = entry->second.flow, config = std::move(config)](PacketPath&) mutable {
+  shard_.post([flow = entry->second.flow, config = std::move(config)](Path&) mutable {
     flow->config.swap(config);
   });
   return {};
@@ -293,14 +296,14 @@ void Engine::removeFlow(uint32_t id) {
   const auto port = ports_.find(portId);
   if (link != links_.end()) {
     link->second.channels.erase(channel);
-    shard_.post([flow = flow, link = link->second.link, at = channel - kFirstChannel](PacketPath&) {
+    shard_.post([flow = flow, link = link->second.link, at = channel - kFirstChannel](Path&) {
       link->channels[at] = nullptr;
     });
   } else if (port != ports_.end()) {
     portFlows_.erase(portId);
-    shard_.post([flow = flow, port = port->second](PacketPath&) { port->flow = nullptr; });
+    shard_.post([flow = flow, port = port->second](Path&) { port->flow = nullptr; });
   } else {
-    shard_.post([flow = flow](PacketPath&) {});  // its input is gone, but a packet may be on its way through it
+    shard_.post([flow = flow](Path&) {});  // its input is gone, but a packet may be on its way through it
   }
   flows_.erase(entry);
 }
@@ -314,7 +317,7 @@ Address Engine::tokenSource(uint32_t id, uint32_t token) {
   const auto entry = flows_.find(id);
   if (entry == flows_.end() || entry->second.flow->probe == nullptr) return Address();
   Address found;
-  shard_.run([&](PacketPath&) {
+  shard_.run([&](Path&) {
     const Address* source = entry->second.flow->probe->table.source(token);
     if (source != nullptr) found = *source;
   });

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "shard.h"
+#include "packet-path.h"
 
 namespace viaduct {
 
@@ -84,7 +84,7 @@ class Engine {
   Address tokenSource(uint32_t flow, uint32_t token);
   std::vector<Finding> sweep();
   void setClock(int64_t nowNs) { shard_.setClock(nowNs); }
-  Events& events() { return shard_.events(); }
+  Events& events() { return events_; }
   const Limits& limits() const { return limits_; }
 
   size_t ports() const { return ports_.size(); }
@@ -118,7 +118,9 @@ class Engine {
   std::unordered_map<uint32_t, LinkEntry> links_;
   std::unordered_map<uint32_t, std::shared_ptr<SrtpContext>> crypto_;
   std::unordered_map<uint32_t, FlowEntry> flows_;
-  Shard shard_;  // last: its thread ends before anything it may look at goes
+  Events events_;
+  PacketPath path_{events_};
+  Shard shard_{path_, "viaduct-media"};  // last: its thread ends before anything it may look at goes
 };
 
 }  // namespace viaduct

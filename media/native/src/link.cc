@@ -1,15 +1,9 @@
 // Links of a trunk port by remote address.
 #include "link.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 namespace viaduct {
-
-Port::~Port() {
-  if (fd >= 0) ::close(fd);
-}
 
 Link* Port::find(const Address& remote) {
   if (latest != nullptr && latest->remote == remote) return latest;

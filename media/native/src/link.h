@@ -6,32 +6,23 @@
 #include <memory>
 #include <vector>
 
-#include "address.h"
 #include "counters.h"
-#include "event-rate.h"
 #include "probe-table.h"
+#include "socket.h"
 #include "srtp.h"
 
 namespace viaduct {
 
-constexpr int64_t kSecond = 1'000'000'000;
 constexpr uint32_t kFirstChannel = 0x4000;
 constexpr uint32_t kChannels = 0x10000 - kFirstChannel;
 
 struct Flow;
 struct Link;
 
-/** A UDP socket. */
-struct Port {
-  ~Port();
-  uint32_t id = 0;
-  int fd = -1;  // -1 once closed
+/** A socket of media, or of links. */
+struct Port : Socket {
   bool trunk = false;
-  Address bound;
   Flow* flow = nullptr;  // media: who gets what arrives
-  /** Largest datagram sent as part of a GSO train; smaller where the path or the kernel refused. */
-  uint32_t maxSegmentBytes = 1452;
-  EventRate<4> failures{kSecond};
 
   // Trunk: its links by remote. Few, so a list, the one of the last packet first; STUN is bounded per second, half
   // of it kept for the addresses of live links so that a flood cannot silence a peer's keepalive.
@@ -57,7 +48,7 @@ struct Link {
   Address remote;
   Flow** const channels;  // by channel - kFirstChannel
   LinkCounters counters;
-  /** Trains of the outbox that can still grow, by size; see outbox.h. */
+  /** Trains of the outbox that can still grow, by size. */
   int32_t openTrains[9] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
 
   /** Gives or takes the remote; a link of this port that had it before loses it. */

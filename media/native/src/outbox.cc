@@ -11,11 +11,12 @@
 
 namespace viaduct {
 
-Outbox::Outbox(Events& events) : events_(events), arena_(new uint8_t[kArenaBytes]) {
+Outbox::Outbox(std::function<void(Socket&, int)> failed)
+    : failed_(std::move(failed)), arena_(new uint8_t[kArenaBytes]) {
   packets_.reserve(kMaxPackets);
   trains_.reserve(kMaxPackets);
-  onLinks_.reserve(kMaxPackets);
-  onPorts_.reserve(kMaxPackets);
+  growing_.reserve(kMaxPackets);
+  single_.reserve(kMaxPackets);
   iovs_.resize(kMaxPackets);
 }
 
@@ -30,29 +31,25 @@ int32_t Outbox::addPacket(size_t length) {
   return static_cast<int32_t>(packets_.size() - 1);
 }
 
-void Outbox::sendTo(Port& port, const Address& to, size_t length, Flow* flow) {
-  startTrain(port, nullptr, flow, to, length);
-  onPorts_.push_back(static_cast<int32_t>(trains_.size() - 1));
+void Outbox::sendTo(Socket& socket, const Address& to, size_t length, Account account) {
+  startTrain(socket, to, length, account, nullptr);
+  single_.push_back(static_cast<int32_t>(trains_.size() - 1));
 }
 
-void Outbox::sendTo(Link& link, size_t length) {
-  int32_t* open = openTrain(link, length);
-  if (*open >= 0 && grow(trains_[static_cast<size_t>(*open)], length)) return;
-  startTrain(*link.port, &link, nullptr, link.remote, length);
+void Outbox::sendTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open,
+                       bool exact) {
+  if (*open >= 0 && grow(trains_[static_cast<size_t>(*open)], length, exact)) return;
+  startTrain(socket, to, length, account, open);
   *open = static_cast<int32_t>(trains_.size() - 1);
-  onLinks_.push_back(*open);
-}
-
-int32_t* Outbox::openTrain(Link& link, size_t length) {
-  return &link.openTrains[length <= kSmallBytes ? length % 8 : 8];
+  growing_.push_back(*open);
 }
 
 /** Only the last packet of a train may be shorter than the rest. */
-bool Outbox::grow(Train& train, size_t length) {
+bool Outbox::grow(Train& train, size_t length, bool exact) {
   const uint32_t bytes = static_cast<uint32_t>(length);
   const bool fits = !train.closed && train.segments < kMaxSegments && train.bytes + bytes <= kMaxTrainBytes &&
-                    train.segment <= train.port->maxSegmentBytes;
-  if (!fits || bytes > train.segment || (bytes < train.segment && bytes <= kSmallBytes)) return false;
+                    train.segment <= train.socket->maxSegmentBytes;
+  if (!fits || bytes > train.segment || (bytes < train.segment && exact)) return false;
   train.closed = bytes < train.segment;
   train.segments += 1;
   train.bytes += bytes;
@@ -62,21 +59,20 @@ bool Outbox::grow(Train& train, size_t length) {
   return true;
 }
 
-void Outbox::startTrain(Port& port, Link* link, Flow* flow, const Address& to, size_t length) {
+void Outbox::startTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open) {
   const int32_t packet = addPacket(length);
   const uint32_t bytes = static_cast<uint32_t>(length);
-  trains_.push_back({&port, link, flow, to, bytes, 1, bytes, packet, packet, false});
+  trains_.push_back({&socket, account, to, open, bytes, 1, bytes, packet, packet, false});
 }
 
 void Outbox::flush(int64_t now) {
   now_ = now;
   if (packets_.empty()) return;
-  for (const int32_t index : onLinks_)
-    for (int32_t& open : trains_[static_cast<size_t>(index)].link->openTrains) open = -1;
-  sendTrains(onLinks_);
-  sendTrains(onPorts_);
-  onLinks_.clear();
-  onPorts_.clear();
+  for (const int32_t index : growing_) *trains_[static_cast<size_t>(index)].open = -1;
+  sendTrains(growing_);
+  sendTrains(single_);
+  growing_.clear();
+  single_.clear();
   trains_.clear();
   packets_.clear();
   used_ = 0;
@@ -88,11 +84,11 @@ void Outbox::sendTrains(const std::vector<int32_t>& order) {
 
 /** Sends the trains of one socket that follow each other; returns how many are dealt with. */
 size_t Outbox::sendBatch(const std::vector<int32_t>& order, size_t from) {
-  const int fd = trains_[static_cast<size_t>(order[from])].port->fd;
+  const int fd = trains_[static_cast<size_t>(order[from])].socket->fd;
   size_t count = 0, iov = 0;
   while (count < kBatch && from + count < order.size()) {
     Train& train = trains_[static_cast<size_t>(order[from + count])];
-    if (train.port->fd != fd) break;
+    if (train.socket->fd != fd) break;
     iov = prepare(train, count, iov);
     count += 1;
   }
@@ -113,7 +109,8 @@ size_t Outbox::sendBatch(const std::vector<int32_t>& order, size_t from) {
     sent = sendmmsg(fd, messages_, static_cast<unsigned>(count), MSG_DONTWAIT | MSG_NOSIGNAL);
   }
   if (sent > 0) return static_cast<size_t>(sent);
-  failed(first, errno);
+  const int error = errno;
+  if (!retried(first, messages_[0].msg_hdr, error)) failed(first, error);
   return 1;
 }
 
@@ -146,11 +143,17 @@ size_t Outbox::prepare(Train& train, size_t slot, size_t iov) {
   return iov;
 }
 
+/** An ICMP error of an earlier packet fails the next send and is gone then: this packet has done nothing. */
+bool Outbox::retried(Train& train, const msghdr& message, int error) {
+  if (!train.socket->hasErrorQueue || error == EAGAIN || error == EMSGSIZE || error == EINVAL) return false;
+  return sendmsg(train.socket->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL) >= 0;
+}
+
 void Outbox::failed(Train& train, int error) {
   const bool refusedTrain = error == EINVAL || error == EMSGSIZE || error == EIO || error == EOPNOTSUPP;
   if (train.segments == 1 || !refusedTrain) return lost(train, train.segments, error);
   // The path's MTU is smaller than a segment, or the device cannot checksum trains: from now on without.
-  train.port->maxSegmentBytes = error == EIO || error == EOPNOTSUPP ? 0 : train.segment - 1;
+  train.socket->maxSegmentBytes = error == EIO || error == EOPNOTSUPP ? 0 : train.segment - 1;
   sendSingly(train);
 }
 
@@ -160,20 +163,16 @@ void Outbox::sendSingly(Train& train) {
   for (int32_t index = train.first; index >= 0; index = packets_[static_cast<size_t>(index)].next) {
     const Packet& packet = packets_[static_cast<size_t>(index)];
     const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
-    if (sendto(train.port->fd, packet.at, packet.length, flags, reinterpret_cast<sockaddr*>(&to), toBytes) < 0) {
+    if (sendto(train.socket->fd, packet.at, packet.length, flags, reinterpret_cast<sockaddr*>(&to), toBytes) < 0) {
       lost(train, 1, errno);
     }
   }
 }
 
 void Outbox::lost(Train& train, uint32_t packets, int error) {
-  if (train.flow != nullptr) {
-    train.flow->counters.packetsOut.take(packets);
-    train.flow->counters.drops[static_cast<size_t>(Drop::SendFailed)].add(packets);
-  }
-  if (train.link != nullptr) train.link->counters.packetsOut.take(packets);
-  const uint32_t code = static_cast<uint32_t>(error);
-  if (train.port->failures.admit(code, now_)) events_.tell(EventType::PortFailed, train.port->id, code, Address());
+  if (train.account.sent != nullptr) train.account.sent->take(packets);
+  if (train.account.failed != nullptr) train.account.failed->add(packets);
+  if (train.socket->failures.admit(static_cast<uint32_t>(error), now_)) failed_(*train.socket, error);
 }
 
 }  // namespace viaduct

@@ -1,27 +1,41 @@
-// Packets on their way out, in one arena, sent together at the end of a round: consecutive packets of a link become
+// Packets on their way out, in one arena, sent together at the end of a round: consecutive packets to one destination become
 // a train that goes through the kernel as one (UDP_SEGMENT), everything else goes by sendmmsg or sendmsg.
 // Bounded: packets, trains and bytes of a round; a full outbox is flushed, never grown.
 #pragma once
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <functional>
 #include <memory>
 #include <vector>
 
-#include "events.h"
-#include "link.h"
+#include "counters.h"
+#include "packet.h"
+#include "socket.h"
 
 namespace viaduct {
 
+/** Who is told when the kernel refuses a packet that he has counted as sent; either may be null. */
+struct Account {
+  Counter* sent = nullptr;
+  Counter* failed = nullptr;
+};
+
 class Outbox {
  public:
-  explicit Outbox(Events& events);
+  /** `failed` hears of an errno of a socket, at most once a second each. */
+  explicit Outbox(std::function<void(Socket&, int)> failed);
 
   /** Room for one packet of any size with its headers, valid until a `send`. May flush. */
   uint8_t* room();
-  /** Sends the `length` bytes that the caller has put at `room()`. `flow` may be null. */
-  void sendTo(Port& port, const Address& to, size_t length, Flow* flow);
-  void sendTo(Link& link, size_t length);
+  /** Sends the `length` bytes that the caller has put at `room()`. */
+  void sendTo(Socket& socket, const Address& to, size_t length, Account account);
+  /**
+   * The same for a destination that gets many. `open` is the caller's: the train that can still grow, -1 for none, and
+   * set back to -1 when the outbox is flushed, until when it must stay where it is. `exact`: a shorter packet does not
+   * end a train but begins another one.
+   */
+  void sendTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open, bool exact);
   /** Hands everything to the kernel. */
   void flush(int64_t now);
 
@@ -32,11 +46,6 @@ class Outbox {
   /** The kernel's own bound on segments of one send (UDP_MAX_SEGMENTS of older kernels), and the largest datagram. */
   static constexpr uint32_t kMaxSegments = 64;
   static constexpr uint32_t kMaxTrainBytes = 65000;
-  /**
-   * Packets up to this size share trains with others of their size whatever came between: a stream of small
-   * packets has one in a round, so nothing of a stream changes places. Larger ones only follow each other.
-   */
-  static constexpr uint32_t kSmallBytes = 500;
   static constexpr size_t kBatch = 64;
 
   struct Packet {
@@ -45,33 +54,33 @@ class Outbox {
     int32_t next;
   };
   struct Train {
-    Port* port;
-    Link* link;
-    Flow* flow;
+    Socket* socket;
+    Account account;
     Address to;
+    int32_t* open;  // null: never grows
     uint32_t segment, segments, bytes;
     int32_t first, last;
     bool closed;
   };
 
   int32_t addPacket(size_t length);
-  int32_t* openTrain(Link& link, size_t length);
-  bool grow(Train& train, size_t length);
-  void startTrain(Port& port, Link* link, Flow* flow, const Address& to, size_t length);
+  bool grow(Train& train, size_t length, bool exact);
+  void startTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open);
   void sendTrains(const std::vector<int32_t>& order);
   size_t sendBatch(const std::vector<int32_t>& order, size_t from);
   size_t prepare(Train& train, size_t slot, size_t iov);
+  bool retried(Train& train, const msghdr& message, int error);
   void failed(Train& train, int error);
   void sendSingly(Train& train);
   void lost(Train& train, uint32_t packets, int error);
 
-  Events& events_;
+  std::function<void(Socket&, int)> failed_;
   std::unique_ptr<uint8_t[]> arena_;
   size_t used_ = 0;
   int64_t now_ = 0;
   std::vector<Packet> packets_;
   std::vector<Train> trains_;
-  std::vector<int32_t> onLinks_, onPorts_;  // indices of trains: links first, so that they meet in one sendmmsg
+  std::vector<int32_t> growing_, single_;  // indices of trains: growing ones first, so that they meet in one sendmmsg
 
   mmsghdr messages_[kBatch];
   sockaddr_storage addresses_[kBatch];

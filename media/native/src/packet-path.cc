@@ -5,6 +5,13 @@ namespace viaduct {
 namespace {
 
 size_t headroom(const Output& output) { return output.link ? kChannelHeaderBytes : 0; }
+
+/**
+ * Packets up to this size share trains with others of their size whatever came between: a stream of small packets has
+ * one in a round, so nothing of a stream changes places. Larger ones only follow each other.
+ */
+constexpr size_t kSmallBytes = 500;
+
 bool leadsSomewhere(const Output& output) { return output.link || output.port; }
 
 void frame(uint8_t* at, uint16_t channel, size_t length) {
@@ -15,12 +22,16 @@ void frame(uint8_t* at, uint16_t channel, size_t length) {
 }  // namespace
 
 PacketPath::PacketPath(Events& events)
-    : outbox(events),
-      events_(events),
+    : events_(events),
       plain_(new uint8_t[kMaxDatagramBytes]),
       scratch_(new uint8_t[kMaxDatagramBytes]) {}
 
-void PacketPath::receive(Port& port, const uint8_t* bytes, size_t length, const Address& source) {
+void PacketPath::failed(Socket& socket, int error) {
+  events_.tell(EventType::PortFailed, socket.id, static_cast<uint32_t>(error), Address());
+}
+
+void PacketPath::receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) {
+  Port& port = static_cast<Port&>(socket);
   if (port.trunk) return fromTrunk(port, bytes, length, source);
   if (port.flow != nullptr) fromPort(*port.flow, bytes, length, source);
 }
@@ -85,7 +96,7 @@ void PacketPath::sendProbe(Flow& flow, uint32_t token, const uint8_t* bytes, siz
   frame(out, flow.probe->channel, framed);
   write32(out + kChannelHeaderBytes, token);
   std::memcpy(out + kChannelHeaderBytes + kTokenBytes, bytes, length);
-  outbox.sendTo(link, kChannelHeaderBytes + framed);
+  sendTo(link, kChannelHeaderBytes + framed);
   link.counters.packetsOut.add(1);
   flow.counters.probed.add(1);
 }
@@ -155,13 +166,20 @@ void PacketPath::send(Flow& flow, const Output& output, size_t length) {
     Link& link = *output.link;
     if (!link.remote || link.port->fd < 0 || length > 0xffff) return flow.counters.drop(Drop::NoDestination);
     frame(outbox.room(), output.channel, length);
-    outbox.sendTo(link, kChannelHeaderBytes + length);
+    sendTo(link, kChannelHeaderBytes + length);
     link.counters.packetsOut.add(1);
   } else {
     if (!output.port || output.port->fd < 0) return flow.counters.drop(Drop::NoDestination);
-    outbox.sendTo(*output.port, output.remote, length, &flow);
+    Counter& failed = flow.counters.drops[static_cast<size_t>(Drop::SendFailed)];
+    outbox.sendTo(*output.port, output.remote, length, {&flow.counters.packetsOut, &failed});
   }
   flow.counters.packetsOut.add(1);
+}
+
+void PacketPath::sendTo(Link& link, size_t length) {
+  const bool small = length <= kSmallBytes;
+  int32_t* open = &link.openTrains[small ? length % 8 : 8];
+  outbox.sendTrain(*link.port, link.remote, length, {&link.counters.packetsOut, nullptr}, open, small);
 }
 
 void PacketPath::pass(Flow& flow) {

@@ -4,20 +4,17 @@
 #pragma once
 #include "events.h"
 #include "link.h"
-#include "outbox.h"
+#include "shard.h"
 
 namespace viaduct {
 
-class PacketPath {
+class PacketPath final : public Path {
  public:
   explicit PacketPath(Events& events);
 
-  /** Time of this batch, nanoseconds of a steady clock. */
-  int64_t now = 0;
-  Outbox outbox;
-
   /** One datagram of an open port. */
-  void receive(Port& port, const uint8_t* bytes, size_t length, const Address& source);
+  void receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) override;
+  void failed(Socket& socket, int error) override;
 
  private:
   void fromTrunk(Port& port, const uint8_t* bytes, size_t length, const Address& source);
@@ -32,6 +29,7 @@ class PacketPath {
   Outcome unprotect(const FlowConfig& config, const uint8_t* bytes, size_t length, Kind kind, uint8_t* out);
   /** Sends the packet that lies behind the headroom of `room()`. */
   void send(Flow& flow, const Output& output, size_t length);
+  void sendTo(Link& link, size_t length);
   void pass(Flow& flow);
 
   Events& events_;

@@ -89,9 +89,10 @@ struct Shard::Receiver {
     message.msg_controllen = sizeof controls[slot];
   }
 
-  int receive(int fd) {
+  /** At most `most` messages. */
+  int receive(int fd, size_t most) {
     for (size_t slot = 0; slot < used; slot++) prepare(slot);
-    const int count = recvmmsg(fd, messages, kMessages, MSG_DONTWAIT, nullptr);
+    const int count = recvmmsg(fd, messages, static_cast<unsigned>(most), MSG_DONTWAIT, nullptr);
     used = count > 0 ? static_cast<size_t>(count) : 0;
     return count;
   }
@@ -116,8 +117,7 @@ struct Shard::Receiver {
   alignas(cmsghdr) uint8_t controls[kMessages][64];
 };
 
-Shard::Shard(size_t eventCapacity, std::function<void()> wake)
-    : events_(eventCapacity, std::move(wake)), path_(events_), receiver_(new Receiver) {
+Shard::Shard(Path& path, const char* name) : path_(path), name_(name), receiver_(new Receiver) {
   applied_.reserve(kCommands);
 }
 
@@ -146,7 +146,7 @@ bool Shard::start() {
 
 void Shard::stop() {
   if (!thread_.joinable()) return;
-  post([this](PacketPath&) { stopping_ = true; });
+  post([this](Path&) { stopping_ = true; });
   wake();
   thread_.join();
   reap();
@@ -157,7 +157,7 @@ int64_t Shard::now() const {
   return set >= 0 ? set : steadyNow();
 }
 
-void Shard::post(std::function<void(PacketPath&)> change) {
+void Shard::post(std::function<void(Path&)> change) {
   reap();
   while (outstanding_ == kCommands) {
     const uint32_t seen = retirements_.load();
@@ -182,7 +182,7 @@ void Shard::wake() {
   if (::write(wakeup_, &one, sizeof one) < 0) return;  // full: the shard is awake anyway
 }
 
-void Shard::run(std::function<void(PacketPath&)> change) {
+void Shard::run(std::function<void(Path&)> change) {
   post(std::move(change));
   wake();
   while (outstanding_ > 0) {
@@ -201,21 +201,20 @@ void Shard::reap() {
   }
 }
 
-bool Shard::watch(Port* port) {
+bool Shard::watch(Socket* socket) {
   epoll_event interest{};
   interest.events = EPOLLIN;
-  interest.data.ptr = port;
-  return epoll_ctl(epoll_, EPOLL_CTL_ADD, port->fd, &interest) == 0;
+  interest.data.ptr = socket;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, socket->fd, &interest) == 0;
 }
 
-void Shard::close(Port& port) {
-  if (port.fd >= 0) ::close(port.fd);  // leaves the epoll set by itself
-  port.fd = -1;
-  port.flow = nullptr;
+void Shard::close(Socket& socket) {
+  if (socket.fd >= 0) ::close(socket.fd);  // leaves the epoll set by itself
+  socket.fd = -1;
 }
 
 void Shard::loop() {
-  prctl(PR_SET_NAME, "viaduct-media");
+  prctl(PR_SET_NAME, name_);
   prctl(PR_SET_TIMERSLACK, 1000);
   preferThisThread();
   while (!stopping_) round(-1);
@@ -225,11 +224,13 @@ void Shard::round(int timeoutMs) {
   epoll_event ready[kEpollEvents];
   const int count = epoll_wait(epoll_, ready, kEpollEvents, timeoutMs);
   size_t packets = 0;
+  rounds_ += 1;
   more_ = count == kEpollEvents;
   for (int at = 0; at < count; at++) {
-    Port* port = static_cast<Port*>(ready[at].data.ptr);
-    if (port != nullptr) {
-      packets += receive(*port);
+    Socket* socket = static_cast<Socket*>(ready[at].data.ptr);
+    if (socket != nullptr) {
+      if ((ready[at].events & EPOLLERR) != 0 && socket->hasErrorQueue && socket->fd >= 0) path_.errorQueue(*socket);
+      packets += receive(*socket);
       continue;
     }
     uint64_t signals;
@@ -238,24 +239,28 @@ void Shard::round(int timeoutMs) {
   }
   applyCommands();
   path_.outbox.flush(path_.now);
+  path_.roundEnds();
   retire();
   pause(packets);
 }
 
 /** One batch of one socket; the rest waits for the next round, so that no socket starves another. */
-size_t Shard::receive(Port& port) {
-  if (port.fd < 0) return 0;
-  const int count = receiver_->receive(port.fd);
+size_t Shard::receive(Socket& socket) {
+  if (socket.fd < 0) return 0;
+  // One packet costs less when none is looked for behind it; who comes in every round has more.
+  const bool batch = socket.busy || rounds_ - socket.round <= 1;
+  socket.round = rounds_;
+  const size_t most = batch ? Receiver::kMessages : 1;
+  const int count = receiver_->receive(socket.fd, most);
   const int error = errno;
   applyCommands();  // a packet sent after a change meets the change
   path_.now = now();
   if (count < 0) {
-    const uint32_t code = static_cast<uint32_t>(error);
-    if (error != EAGAIN && error != EINTR && port.failures.admit(code, path_.now)) {
-      events_.tell(EventType::PortFailed, port.id, code, Address());
-    }
+    const bool strange = error != EAGAIN && error != EINTR;
+    if (strange && socket.failures.admit(static_cast<uint32_t>(error), path_.now)) path_.failed(socket, error);
     return 0;
   }
+  socket.busy = count > 1;
   if (static_cast<size_t>(count) == Receiver::kMessages) more_ = true;
   size_t packets = 0;
   for (size_t slot = 0; slot < static_cast<size_t>(count); slot++) {
@@ -265,7 +270,7 @@ size_t Shard::receive(Port& port) {
     const size_t segment = receiver_->segmentBytes(slot);
     do {
       const size_t length = std::min(left, segment);
-      if (port.fd >= 0) path_.receive(port, bytes, length, source);
+      if (socket.fd >= 0) path_.receive(socket, bytes, length, source);
       bytes += length;
       left -= length;
       packets += 1;

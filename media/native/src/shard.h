@@ -1,4 +1,5 @@
-// One thread that owns sockets and moves their packets: epoll, recvmmsg (GRO on trunks), the packet path, flush.
+// One thread that owns sockets and moves their packets: epoll, recvmmsg (with GRO where a socket asks), a packet path,
+// flush. What the packets mean is the path's business.
 // JavaScript reaches it only by commands, applied between a receive and its processing, so that a packet sent after
 // a change meets the change. A command goes back to the JavaScript thread at the end of the round and is destroyed
 // there, with everything it holds: the shard frees nothing and waits for nobody.
@@ -9,16 +10,37 @@
 #include <thread>
 #include <vector>
 
-#include "events.h"
-#include "packet-path.h"
+#include "outbox.h"
 #include "ring.h"
 
 namespace viaduct {
 
+/** What a shard's packets go through. Its functions are called on the shard's thread. */
+class Path {
+ public:
+  Path() : outbox([this](Socket& socket, int error) { failed(socket, error); }) {}
+  Path(const Path&) = delete;
+  Path& operator=(const Path&) = delete;
+  virtual ~Path() = default;
+
+  /** One datagram of an open socket. `bytes` are not to be written to: behind them lies the next one of a train. */
+  virtual void receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) = 0;
+  /** A socket failed; the same errno of a socket is told once a second. */
+  virtual void failed(Socket& socket, int error) = 0;
+  /** The socket's error queue holds something; to be emptied. */
+  virtual void errorQueue(Socket&) {}
+  /** Everything that could be received has been. */
+  virtual void roundEnds() {}
+
+  /** Time of this batch, nanoseconds of a steady clock. */
+  int64_t now = 0;
+  Outbox outbox;
+};
+
 class Shard {
  public:
-  /** `wake` is called on the shard's thread when events wait. */
-  Shard(size_t eventCapacity, std::function<void()> wake);
+  /** `name` is the thread's, at most 15 bytes. The path outlives the shard. */
+  Shard(Path& path, const char* name);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -33,29 +55,28 @@ class Shard {
    * A change that takes effect before the next packet is processed. The shard is not woken for it: it looks for
    * changes whenever it has received something.
    */
-  void post(std::function<void(PacketPath&)> change);
+  void post(std::function<void(Path&)> change);
   /** Wakes the shard if changes wait, so that what they hold is given back. */
   void settle();
   /** Posts, and waits until the shard's round is over: at most one batch and one pause. */
-  void run(std::function<void(PacketPath&)> change);
+  void run(std::function<void(Path&)> change);
   /** Starts receiving on a socket that stays valid until a posted change has closed it. */
-  bool watch(Port* port);
+  bool watch(Socket* socket);
   /** Closes the socket; to be called within a change. */
-  static void close(Port& port);
+  static void close(Socket& socket);
   /** Nanoseconds of the steady clock, or what `setClock` has put in its place. */
   int64_t now() const;
   void setClock(int64_t now) { clock_.store(now); }
-  Events& events() { return events_; }
 
  private:
   struct Command {
-    std::function<void(PacketPath&)> change;
+    std::function<void(Path&)> change;
   };
   struct Receiver;
 
   void loop();
   void round(int ready);
-  size_t receive(Port& port);
+  size_t receive(Socket& socket);
   void wake();
   void applyCommands();
   void retire();
@@ -67,8 +88,8 @@ class Shard {
   static constexpr size_t kUnsettled = 256;
   static constexpr int kEpollEvents = 256;
 
-  Events events_;
-  PacketPath path_;
+  Path& path_;
+  const char* const name_;
   std::unique_ptr<Receiver> receiver_;
   int epoll_ = -1, wakeup_ = -1;
   std::thread thread_;
@@ -82,6 +103,7 @@ class Shard {
   size_t outstanding_ = 0;  // JavaScript thread: posted and not yet reaped; never more than the rings hold
   std::atomic<uint32_t> retirements_{0};
 
+  uint32_t rounds_ = 1;
   int64_t windowStart_ = 0;
   size_t windowPackets_ = 0;
   bool busy_ = false;

@@ -1,0 +1,38 @@
+// A UDP socket of a shard, and what takes its packets. The JavaScript thread makes and destroys sockets; between a
+// command that shows one to the shard and the command that takes it away, only the shard touches it.
+#pragma once
+#include <unistd.h>
+
+#include <cstddef>
+#include <cstdint>
+
+#include "address.h"
+#include "event-rate.h"
+
+namespace viaduct {
+
+constexpr int64_t kSecond = 1'000'000'000;
+
+struct Socket {
+  Socket() = default;
+  Socket(const Socket&) = delete;
+  Socket& operator=(const Socket&) = delete;
+  ~Socket() {
+    if (fd >= 0) ::close(fd);
+  }
+
+  uint32_t id = 0;
+  int fd = -1;  // -1 once closed
+  Address bound;
+  /** Largest datagram sent as part of a GSO train; smaller where the path or the kernel refused. */
+  uint32_t maxSegmentBytes = 1452;
+  EventRate<4> failures{kSecond};
+  /** The last look found several packets: the next one is worth a batch. */
+  bool busy = false;
+  /** The round of that look. */
+  uint32_t round = 0;
+  /** The kernel keeps ICMP errors for this socket (IP_RECVERR): a send may fail once for what happened before it. */
+  bool hasErrorQueue = false;
+};
+
+}  // namespace viaduct
