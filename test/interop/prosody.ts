@@ -2,19 +2,15 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
-import type { IssuedCertificate } from '../../lab/authority/authority.ts';
 import type { ProcessKeeper, StartedProcess } from '../topology/process-keeper.ts';
+import type { ChatServerOptions } from './chat-server.ts';
 
-export interface ProsodyOptions {
-  readonly folder: string;
-  readonly address: string;
-  readonly domain: string;
-  readonly certificate: IssuedCertificate;
-  /** User name to password. */
-  readonly accounts: Readonly<Record<string, string>>;
+export interface ProsodyOptions extends ChatServerOptions {
   readonly modules: readonly string[];
   /** Where it also takes TLS from the first byte (XEP-0368). */
   readonly directTlsPort?: number;
+  /** Rooms for group chat at `conference.<domain>`. */
+  readonly hasRooms?: boolean;
 }
 
 /** Starts Prosody and waits until it listens for clients. */
@@ -35,7 +31,7 @@ export async function startProsody(keeper: ProcessKeeper, options: ProsodyOption
 
 function configuration(
   folder: string,
-  { address, domain, certificate, modules, directTlsPort }: ProsodyOptions,
+  { address, domain, certificate, modules, directTlsPort, hasRooms }: ProsodyOptions,
 ): string {
   writeFileSync(path.join(folder, 'chain.pem'), certificate.chain);
   writeFileSync(path.join(folder, 'key.pem'), certificate.key, { mode: 0o600 });
@@ -58,9 +54,10 @@ function configuration(
     c2s_require_encryption = true
     allow_registration = false
     modules_enabled = { ${list(['roster', 'saslauth', 'tls', 'disco', 'presence', 'message', 'ping', ...modules])} }
-    modules_disabled = { "s2s"; "offline" }
+    modules_disabled = { ${list(modules.includes('offline') ? ['s2s'] : ['s2s', 'offline'])} }
     log = { info = "*console" }
     VirtualHost "${domain}"
       ssl = { certificate = "${folder}/chain.pem"; key = "${folder}/key.pem" }
+    ${hasRooms ? `Component "conference.${domain}" "muc"` : ''}
   `;
 }

@@ -1,14 +1,11 @@
 // Messaging through edge and core, as an operator starts them: clients of @xmpp/client outside, Prosody inside.
-import { writeFileSync } from 'node:fs';
-import path from 'node:path';
-import { getCACertificates, setDefaultCACertificates } from 'node:tls';
-import { type XmppClient, client, xml, type XmlElement } from '@xmpp/client';
+import { type XmppClient, xml } from '@xmpp/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { createLabAuthority, type LabAuthority } from '../../lab/authority/authority.ts';
-import { type Company, DOMAIN, EDGE_NAME, foundCompany } from '../e2e/company.ts';
+import { type Company, DOMAIN } from '../e2e/company.ts';
 import type { StartedProcess } from '../topology/process-keeper.ts';
 import { canRun } from '../topology/requirements.ts';
 import { until } from '../topology/until.ts';
+import { type ChatCompany, failureOf, foundChatCompany, heard, isChat, signIn } from './chat-company.ts';
 import { startProsody } from './prosody.ts';
 
 const BLOCK = 41;
@@ -17,114 +14,36 @@ const DEAD_NODE = at(41);
 const NODE = at(40);
 const ACCOUNTS = { alice: 'alice-password', bob: 'bob-password' };
 
+let chat: ChatCompany;
 let company: Company;
-let inside: LabAuthority;
 let prosody: StartedProcess;
 let startServer: () => Promise<StartedProcess>;
-const clients: XmppClient[] = [];
 
 /** A client outside that signs in to the domain through edge. */
 function person(
   username: keyof typeof ACCOUNTS,
   change: { password?: string; service?: string } = {},
 ): XmppClient {
-  const xmpp = client({
-    service: `xmpp://${at(10)}:5222`,
-    domain: DOMAIN,
-    username,
-    password: ACCOUNTS[username],
-    resource: 'desk',
-    ...change,
-  });
-  xmpp.on('error', () => undefined);
-  xmpp.reconnect.stop();
-  clients.push(xmpp);
-  return xmpp;
-}
-
-/**
- * Signs in and waits for stream management: @xmpp/client counts a stanza wrongly that arrives together with `<enabled/>`,
- * and Prosody ends such a session.
- */
-async function signIn(...people: readonly XmppClient[]): Promise<void> {
-  for (const xmpp of people) {
-    await xmpp.start();
-    await until('stream management is on', () => xmpp.streamManagement.enabled);
-  }
-}
-
-/** Resolves with the next stanza that fits. */
-function heard(xmpp: XmppClient, fits: (stanza: XmlElement) => boolean): Promise<XmlElement> {
-  return new Promise((resolve) => {
-    const listener = (stanza: XmlElement): void => {
-      if (!fits(stanza)) return;
-      xmpp.off('stanza', listener);
-      resolve(stanza);
-    };
-    xmpp.on('stanza', listener);
-  });
-}
-
-/** Why it did not come about; undefined when it did. */
-function failureOf(attempt: Promise<unknown>): Promise<unknown> {
-  return attempt.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
+  return chat.person(username, change);
 }
 
 function signedInAt(status: Record<string, unknown>): number {
   return (status['xmpp'] as { signedIn: number }).signedIn;
 }
 
-const isChat = (stanza: XmlElement): boolean => stanza.is('message') && stanza.getChild('body') !== undefined;
-
 describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
   'messaging through edge and core',
   { timeout: 60_000 },
   () => {
     beforeAll(async () => {
-      const outside = await createLabAuthority('Public messaging authority of a test', Date.now());
-      inside = await createLabAuthority('Inside messaging authority of a test', Date.now());
-      const door = await outside.issue([EDGE_NAME, DOMAIN]);
-      const node = (address: string): object => ({ name: address, kind: 'im-presence', address });
-      company = await foundCompany({
-        block: BLOCK,
-        edge: { certificate: { chain: 'file:door.pem', key: 'file:door.key' }, xmpp: { enabled: true } },
-        core: {
-          xmpp: { enabled: true, 'connect-timeout': '2 s' },
-          'unified-cm': [
-            {
-              publisher: at(30),
-              authority: 'file:all-inside.pem',
-              'static-nodes': [node(DEAD_NODE), node(NODE)],
-            },
-          ],
-        },
-      });
-      const write = (name: string, text: string): void =>
-        writeFileSync(path.join(company.folder, name), text, { mode: 0o600 });
-      write('door.pem', door.chain);
-      write('door.key', door.key);
-      write('all-inside.pem', inside.certificate);
-      setDefaultCACertificates([...getCACertificates('default'), outside.certificate, inside.certificate]);
-      const certificate = await inside.issue([DOMAIN]);
-      startServer = () =>
-        startProsody(company.keeper, {
-          folder: company.folder,
-          address: NODE,
-          domain: DOMAIN,
-          certificate,
-          accounts: ACCOUNTS,
-          modules: ['smacks'],
-        });
+      chat = await foundChatCompany({ block: BLOCK, nodes: [DEAD_NODE, NODE], accounts: ACCOUNTS });
+      company = chat.company;
+      startServer = () => startProsody(company.keeper, { ...chat.server(NODE), modules: ['smacks'] });
       prosody = await startServer();
       await company.start();
     });
 
-    afterEach(async () => {
-      for (const xmpp of clients.splice(0)) await xmpp.stop().catch(() => undefined);
-    });
+    afterEach(() => chat.everybodyLeaves());
 
     afterAll(() => company?.close());
 
