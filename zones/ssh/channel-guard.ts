@@ -4,7 +4,8 @@
 //  - the receive window is not enforced: a channel that holds more than it may is destroyed;
 //  - writing never waits for the TCP socket: it does here, so that the queue below stays short and control messages
 //    are not stuck behind megabytes;
-//  - after the connection died, several methods throw from timers: they do nothing instead.
+//  - after the connection died, several methods throw from timers: they do nothing instead;
+//  - a channel that ends by an error is not closed by ssh2 when its peer's last bytes wait unread: it is here.
 import { Duplex } from 'node:stream';
 import type { Socket } from 'node:net';
 import type { Channel } from 'ssh2';
@@ -79,7 +80,7 @@ export class ChannelGuard {
 
   /** Guards the control channel: outside the cap, and never waiting behind the others. */
   adoptControl(channel: Channel): Duplex {
-    channel.on('error', () => undefined);
+    closeAfterError(channel);
     channel.on('end', () => channel.destroy());
     this.#boundReceive(channel);
     this.#paceWrites(channel, this.#channels.has(channel));
@@ -138,6 +139,17 @@ export class ChannelGuard {
     this.#paused = [];
     for (const attempt of paused) attempt();
   }
+}
+
+/** Whoever waits for 'close' gets it, also after an error. */
+function closeAfterError(channel: Channel): void {
+  let closed = false;
+  channel.once('close', () => (closed = true));
+  channel.on('error', () =>
+    process.nextTick(() => {
+      if (!closed) channel.emit('close');
+    }),
+  );
 }
 
 /** Data of type stderr is nothing we speak; unread it would pile up outside every bound. */
