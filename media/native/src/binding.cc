@@ -1,61 +1,17 @@
-// The Node-API surface: one function per control call, each on an engine handle. An engine belongs to the
-// environment (main thread or worker) that made it and ends with it.
-#include <uv.h>
-
-#include <cerrno>
+// The Node-API surface: one function per control call, each on an engine handle.
 #include <cmath>
-#include <cstring>
 
+#include "addon.h"
 #include "engine.h"
-#include "values.h"
 
 namespace viaduct {
 namespace {
-
-/** Owned by its JavaScript handle and by the thread-safe function that wakes JavaScript: the later one frees it. */
-struct Instance {
-  explicit Instance(const Limits& limits)
-      : engine(limits, [this] { napi_call_threadsafe_function(waker, nullptr, napi_tsfn_nonblocking); }) {}
-  Engine engine;
-  napi_threadsafe_function waker = nullptr;
-  int owners = 2;
-  bool open = true;
-  bool holdsLoop = false;
-};
-
-void disown(Instance* instance) {
-  instance->owners -= 1;
-  if (instance->owners == 0) delete instance;
-}
-
-/** The environment goes: its thread must not outlive it. */
-void environmentEnds(void* data) {
-  auto* instance = static_cast<Instance*>(data);
-  instance->open = false;  // Node frees the waker itself from here on
-  instance->engine.close();
-}
-
-void closeInstance(napi_env env, Instance* instance) {
-  if (!instance->open) return;
-  instance->open = false;
-  instance->engine.close();
-  napi_remove_env_cleanup_hook(env, environmentEnds, instance);
-  napi_release_threadsafe_function(instance->waker, napi_tsfn_abort);
-}
-
-void handleFreed(napi_env env, void* data, void*) {
-  auto* instance = static_cast<Instance*>(data);
-  closeInstance(env, instance);
-  disown(instance);
-}
-
-void wakerFreed(napi_env, void* data, void*) { disown(static_cast<Instance*>(data)); }
 
 /** Tells one event: type, handle, value, source, bytes. A listener that throws is the process's to judge. */
 void tell(napi_env env, napi_value listener, const Event& event) {
   napi_handle_scope scope;
   napi_open_handle_scope(env, &scope);
-  napi_value bytes = undefined(env), code = undefined(env), result = nullptr;
+  napi_value bytes = undefined(env), code = undefined(env);
   if (event.length > 0) napi_create_buffer_copy(env, event.length, event.bytes, nullptr, &bytes);
   if (event.type == EventType::PortFailed) {
     char name[32];
@@ -68,68 +24,23 @@ void tell(napi_env env, napi_value listener, const Event& event) {
                             addressValue(env, event.source),
                             bytes,
                             code};
-  if (napi_call_function(env, undefined(env), listener, 6, arguments, &result) == napi_pending_exception) {
-    napi_value error = nullptr;
-    napi_get_and_clear_last_exception(env, &error);
-    napi_fatal_exception(env, error);
-  }
+  callListener(env, listener, 6, arguments);
   napi_close_handle_scope(env, scope);
 }
 
-void drainEvents(napi_env env, napi_value listener, void* context, void*) {
-  auto* instance = static_cast<Instance*>(context);
-  if (env == nullptr || !instance->open) return;
-  instance->engine.events().drain([&](const Event& event) {
-    if (instance->open) tell(env, listener, event);
+}  // namespace
+
+void Engine::drain(napi_env env, napi_value listener, const bool& open) {
+  events_.drain([&](const Event& event) {
+    if (open) tell(env, listener, event);
   });
 }
 
-/** A process with an open port stays alive, as with a socket of Node's own. */
-void holdLoop(napi_env env, Instance* instance) {
-  const bool hold = instance->engine.ports() > 0;
-  if (!instance->open || hold == instance->holdsLoop) return;
-  instance->holdsLoop = hold;
-  if (hold) {
-    napi_ref_threadsafe_function(env, instance->waker);
-  } else {
-    napi_unref_threadsafe_function(env, instance->waker);
-  }
-}
+namespace {
 
-/** The arguments of a call; the first is the engine's handle. */
-class Call {
- public:
-  static constexpr size_t kMax = 5;
-
-  Call(napi_env env, napi_callback_info info) : env(env) {
-    size_t count = kMax;
-    napi_get_cb_info(env, info, &count, values_, nullptr, nullptr);
-    for (size_t at = count; at < kMax; at++) values_[at] = nullptr;
-    void* data = nullptr;
-    napi_valuetype type = napi_undefined;
-    if (count > 0) napi_typeof(env, values_[0], &type);
-    if (type == napi_external) napi_get_value_external(env, values_[0], &data);
-    instance = static_cast<Instance*>(data);
-  }
-
-  Value at(size_t index) const { return Value(env, index < kMax ? values_[index] : nullptr); }
-  Engine& engine() const { return instance->engine; }
-
-  napi_env env;
-  Instance* instance;
-
- private:
-  napi_value values_[kMax] = {};
-};
-
-using Body = napi_value (*)(Call& call);
-
-template <Body body>
-napi_value invoke(napi_env env, napi_callback_info info) {
-  Call call(env, info);
-  if (call.instance == nullptr) return fail(env, "closed", "not a media engine");
-  return body(call);
-}
+using Call = CallOf<Engine>;
+template <napi_value (*body)(Call& call)>
+constexpr napi_callback invoke = invokeOf<Engine, body>;
 
 napi_value done(Call& call, const Refusal& refusal) {
   return refusal ? fail(call.env, refusal.code, refusal.text) : undefined(call.env);
@@ -148,14 +59,14 @@ napi_value openPort(Call& call) {
   int receiveBuffer = 0;
   const Refusal refusal = call.engine().openPort(bind, call.at(2).flag(), &id, &bound, &receiveBuffer);
   if (refusal) return fail(call.env, refusal.code, refusal.text);
-  holdLoop(call.env, call.instance);
+  call.instance->holdLoop(call.env);
   return list(call.env,
               {static_cast<double>(id), static_cast<double>(bound.port), static_cast<double>(receiveBuffer)});
 }
 
 napi_value closePort(Call& call) {
   call.engine().closePort(call.at(1).handle());
-  holdLoop(call.env, call.instance);
+  call.instance->holdLoop(call.env);
   return undefined(call.env);
 }
 
@@ -339,7 +250,7 @@ napi_value sizes(Call& call) {
 }
 
 napi_value close(Call& call) {
-  closeInstance(call.env, call.instance);
+  call.instance->close(call.env);
   return undefined(call.env);
 }
 
@@ -352,23 +263,10 @@ Limits readLimits(const Value& value) {
 /** (limits, listener) → engine handle. */
 napi_value create(napi_env env, napi_callback_info info) {
   size_t count = 2;
-  napi_value arguments[2] = {}, name = nullptr, external = nullptr;
+  napi_value arguments[2] = {};
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  auto* instance = new Instance(readLimits(Value(env, arguments[0])));
-  napi_create_string_utf8(env, "viaduct-media", NAPI_AUTO_LENGTH, &name);
-  if (napi_create_threadsafe_function(env, arguments[1], nullptr, name, 0, 1, instance, wakerFreed, instance,
-                                      drainEvents, &instance->waker) != napi_ok) {
-    delete instance;
-    return fail(env, "bind-failed", "the media engine got no listener");
-  }
-  napi_unref_threadsafe_function(env, instance->waker);
-  napi_add_env_cleanup_hook(env, environmentEnds, instance);
-  if (napi_create_external(env, instance, handleFreed, nullptr, &external) != napi_ok) return nullptr;
-  if (!instance->engine.start()) {
-    closeInstance(env, instance);
-    return fail(env, "bind-failed", std::string("the media thread did not start: ") + strerror(errno));
-  }
-  return external;
+  auto* instance = new Instance<Engine>(readLimits(Value(env, arguments[0])));
+  return Instance<Engine>::create(env, instance, arguments[1], "media engine");
 }
 
 napi_value initialise(napi_env env, napi_value exports) {
@@ -398,12 +296,7 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"sizes", invoke<sizes>},
       {"close", invoke<close>},
   };
-  for (const auto& [name, function] : functions) {
-    napi_value value = nullptr;
-    napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
-    napi_set_named_property(env, exports, name, value);
-  }
-  return exports;
+  return exportAll(env, exports, functions);
 }
 
 }  // namespace

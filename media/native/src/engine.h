@@ -7,17 +7,15 @@
 #include <unordered_set>
 
 #include "packet-path.h"
+#include "refusal.h"
+
+struct napi_env__;
+struct napi_value__;
 
 namespace viaduct {
 
 struct Limits {
   uint32_t maxPorts, maxFlows, maxLinks, maxSourcesPerKey, stunPerSecond, trunkBufferBytes;
-};
-
-/** A refusal: `code` is an EngineErrorCode of engine.ts. Empty: done. */
-struct Refusal {
-  std::string code, text;
-  explicit operator bool() const { return !code.empty(); }
 };
 
 /** An output by handles; both zero: nowhere. */
@@ -84,6 +82,9 @@ class Engine {
   Address tokenSource(uint32_t flow, uint32_t token);
   std::vector<Finding> sweep();
   void setClock(int64_t nowNs) { shard_.setClock(nowNs); }
+  /** Tells JavaScript what waits, as long as `open`; in binding.cc, as this file knows nothing of Node. */
+  void drain(napi_env__* env, napi_value__* listener, const bool& open);
+  bool holdsProcess() const { return ports() > 0; }
   Events& events() { return events_; }
   const Limits& limits() const { return limits_; }
 
