@@ -8,6 +8,7 @@
         "src/srtp.cc",
         "src/probe-table.cc",
         "src/link.cc",
+        "src/socket.cc",
         "src/outbox.cc",
         "src/packet-path.cc",
         "src/events.cc",

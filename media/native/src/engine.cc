@@ -1,14 +1,7 @@
 // The control path.
 #include "engine.h"
 
-#include <netinet/udp.h>
-#include <unistd.h>
-
 #include <cerrno>
-
-#ifndef UDP_GRO
-#define UDP_GRO 104
-#endif
 
 namespace viaduct {
 namespace {
@@ -17,32 +10,6 @@ constexpr size_t kEventCapacity = 512;
 
 Refusal unknown(const std::string& what, uint32_t handle) {
   return {"unknown-handle", "no " + what + " " + std::to_string(handle) + " in the media engine"};
-}
-
-int bindSocket(const Address& bind, bool trunk, uint32_t bufferBytes) {
-  const int fd = socket(bind.family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-  if (fd < 0) return -1;
-  const int on = 1, bytes = static_cast<int>(bufferBytes);
-  if (bind.family == AF_INET6) setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
-  if (trunk) {
-    setsockopt(fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof bytes);
-    setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
-    setsockopt(fd, IPPROTO_UDP, UDP_GRO, &on, sizeof on);  // an old kernel without it just does not join packets
-  }
-  sockaddr_storage address;
-  const socklen_t length = toSocket(bind, &address);
-  if (::bind(fd, reinterpret_cast<sockaddr*>(&address), length) == 0) return fd;
-  const int error = errno;
-  ::close(fd);
-  errno = error;
-  return -1;
-}
-
-Address boundAddress(int fd) {
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  getsockname(fd, reinterpret_cast<sockaddr*>(&address), &length);
-  return fromSocket(address);
 }
 
 }  // namespace
@@ -68,10 +35,10 @@ Refusal Engine::openPort(const Address& bind, bool trunk, uint32_t* id, Address*
   if (ports_.size() >= limits_.maxPorts) {
     return {"full", "the media engine has its " + std::to_string(limits_.maxPorts) + " ports"};
   }
-  int fd = bindSocket(bind, trunk, limits_.trunkBufferBytes);
+  int fd = bindUdp(bind, trunk ? limits_.trunkBufferBytes : 0, trunk);
   if (fd < 0 && errno == EADDRINUSE && bind.port != 0) {
     shard_.run([](Path&) {});  // it may be a port that was closed a moment ago
-    fd = bindSocket(bind, trunk, limits_.trunkBufferBytes);
+    fd = bindUdp(bind, trunk ? limits_.trunkBufferBytes : 0, trunk);
   }
   const std::string where = "UDP " + hostText(bind) + ":" + std::to_string(bind.port) + ": ";
   if (fd < 0) return {errno == EADDRINUSE ? "address-in-use" : "bind-failed", where + strerror(errno)};

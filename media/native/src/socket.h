@@ -35,4 +35,11 @@ struct Socket {
   bool hasErrorQueue = false;
 };
 
+/**
+ * A bound UDP socket, IPv6 only where it is IPv6; -1 with errno set. `bufferBytes` of the kernel each way, as far as the
+ * machine allows; 0 leaves the system's. `trains`: the kernel may join packets that follow each other (UDP_GRO).
+ */
+int bindUdp(const Address& bind, uint32_t bufferBytes, bool trains);
+Address boundAddress(int fd);
+
 }  // namespace viaduct
