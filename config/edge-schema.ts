@@ -113,6 +113,7 @@ export const edgeSchema = z
     'intrusion-protection': intrusionSection({
       'http-protocol': [true, 'Requests that are no HTTP, from one address.'],
       'sip-protocol': [false, 'Messages that are no SIP and forged flow tokens, from one address.'],
+      'xmpp-protocol': [false, 'Streams that are no XML or carry forbidden XML, from one address.'],
     }),
     xmpp: edgeXmpp,
     admin: adminSection,

@@ -90,7 +90,11 @@ function assemble(
       ...observers('sip'),
     }),
   );
-  const xmppOptions = coreXmppOptions(config, resolve, observers('xmpp'));
+  const xmppOptions = coreXmppOptions(
+    config,
+    { resolve, tokens: https.tokens, bans },
+    observers('xmpp'),
+  );
   const xmpp = xmppOptions && new CoreXmpp(xmppOptions);
   const plugs = {
     onSip: sip.onSip.bind(sip),

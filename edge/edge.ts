@@ -60,7 +60,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
       observers('media'),
     ),
   );
-  const xmppOptions = edgeXmppOptions(config, observers('xmpp'));
+  const xmppOptions = edgeXmppOptions(config, bans, observers('xmpp'));
   const xmpp = xmppOptions && new EdgeXmpp(xmppOptions);
   const plugs: ZonePlugs = {
     onSip: (socket, peer) => sip.onSip(socket, peer),

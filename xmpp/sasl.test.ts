@@ -34,9 +34,24 @@ describe('who signs in, and that nobody acts as another (T-084)', () => {
     ['CISCO-VTG-TOKEN', 'userid=alice@other.com\0token=123', MALFORMED],
     ['CISCO-VTG-TOKEN', 'userid=alice@example.com\0token=', MALFORMED],
     ['CISCO-VTG-TOKEN', 'userid=alice@example.com\0token=1\0token=2', MALFORMED],
+    ['X-OAUTH2', '\0alice\0a.b-c_d', 'alice@example.com a.b-c_d'],
+    ['X-OAUTH2', 'bob\0alice\0a.b.c', MISMATCH],
+    ['X-OAUTH2', '\0alice\0a b', MALFORMED],
+    ['X-OAUTH2', '\0alice\0', MALFORMED],
+    ['OAUTHBEARER', 'n,a=alice@example.com,\x01auth=Bearer a.b-c_d\x01\x01', 'alice@example.com a.b-c_d'],
+    ['OAUTHBEARER', 'n,,\x01host=x\x01port=5222\x01auth=Bearer a.b\x01\x01', 'undefined a.b'],
+    ['OAUTHBEARER', 'n,a=alice@other.com,\x01auth=Bearer a.b\x01\x01', MALFORMED],
+    ['OAUTHBEARER', 'n,,\x01auth=Basic a.b\x01\x01', MALFORMED],
+    ['OAUTHBEARER', 'n,,\x01auth=Bearer a\x01auth=Bearer b\x01\x01', MALFORMED],
+    ['OAUTHBEARER', 'n,,\x01host=x\x01\x01', MALFORMED],
+    ['OAUTHBEARER', 'n,,\x01auth=Bearer a\x01', MALFORMED],
+    ['OAUTHBEARER', 'p=tls-exporter,,\x01auth=Bearer a\x01\x01', MALFORMED],
+    ['OAUTHBEARER', '\x01', MALFORMED],
   ])('%s %j: %s', (mechanism, message, expected) => {
     const identity = saslIdentity(mechanism, Buffer.from(message), 'example.com');
-    expect('user' in identity ? identity.user : identity.condition).toBe(expected);
+    const seen =
+      'condition' in identity ? identity.condition : [identity.user ?? 'undefined', identity.token];
+    expect([seen].flat().join(' ').trim()).toBe(expected);
   });
 
   it('refuses what is not UTF-8', () => {
@@ -46,11 +61,11 @@ describe('who signs in, and that nobody acts as another (T-084)', () => {
   });
 
   it('never throws and never names a domain but the one of the stream', () => {
-    const mechanism = fc.constantFrom('PLAIN', 'SCRAM-SHA-1', 'CISCO-VTG-TOKEN');
+    const mechanism = fc.constantFrom('PLAIN', 'SCRAM-SHA-1', 'CISCO-VTG-TOKEN', 'OAUTHBEARER', 'X-OAUTH2');
     fc.assert(
       fc.property(mechanism, fc.string({ maxLength: 60 }), (name, message) => {
         const identity = saslIdentity(name, Buffer.from(message), 'example.com');
-        if ('user' in identity) expect(identity.user).toMatch(/^[^@]+@example\.com$/);
+        if ('user' in identity) expect(identity.user ?? 'a@example.com').toMatch(/^[^@]+@example\.com$/);
       }),
     );
   });
@@ -69,7 +84,20 @@ describe('which mechanisms pass', () => {
     ['EXTERNAL', 'this mechanism is not available here'],
     ['', 'this mechanism is not available here'],
   ])('%s: %s', (mechanism, expected) => {
-    expect(refuseMechanism(mechanism)?.text).toBe(expected);
+    expect(refuseMechanism(mechanism, false)?.text).toBe(expected);
+  });
+});
+
+it.each(['OAUTHBEARER', 'X-OAUTH2'])('lets %s pass where tokens are checked', (mechanism) => {
+  expect(refuseMechanism(mechanism, true)).toBeUndefined();
+});
+
+it('sees an access token in the place of a one-time password', () => {
+  const jws = `${'a'.repeat(20)}.${'b'.repeat(20)}.${'c'.repeat(20)}`;
+  const message = Buffer.from(`userid=alice@example.com\0token=${jws}`);
+  expect(saslIdentity('CISCO-VTG-TOKEN', message, 'example.com')).toEqual({
+    user: 'alice@example.com',
+    token: jws,
   });
 });
 

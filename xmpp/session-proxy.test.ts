@@ -1,7 +1,12 @@
 import { parse as parseXml } from 'ltx';
 import { describe, expect, it } from 'vitest';
 import { NS_BIND, NS_CLIENT, NS_SASL, NS_STREAMS, NS_STREAM_MANAGEMENT } from './namespaces.ts';
-import { type SessionAction, type SessionInput, SessionProxy } from './session-proxy.ts';
+import {
+  type SessionAction,
+  type SessionInput,
+  SessionProxy,
+  type SessionProxyOptions,
+} from './session-proxy.ts';
 import type { StreamEvent } from './stream-parser.ts';
 
 const HEADER = { to: undefined, from: 'example.com', id: 'server-id', lang: 'en' };
@@ -38,16 +43,23 @@ function short(action: SessionAction): string {
       return `end-server ${action.clean ? 'clean' : 'cut'}`;
     case 'count':
       return `count ${action.event}`;
+    case 'judge-token':
+      return `judge-token ${action.token} for ${action.domain}`;
+    case 'failed':
+      return `failed ${action.user}`;
     default:
       return action.kind;
   }
 }
 
 /** A proxy and the dialogue with it. */
-function session() {
+function session(change: Partial<SessionProxyOptions> = {}) {
   const proxy = new SessionProxy({
     maxFailedSignIns: 3,
+    areTokensChecked: false,
+    mayTry: () => true,
     policyOf: (domain) => (domain === 'example.com' ? 'allowed' : domain === 'off.com' ? 'off' : 'unknown'),
+    ...change,
   });
   const handle = (input: SessionInput): string[] => proxy.handle(input).map(short);
   const says = {
@@ -277,5 +289,80 @@ describe('the end', () => {
     says.handle({ kind: 'server-lost' });
     expect(says.client('<presence/>')).toEqual([]);
     expect(says.handle({ kind: 'client-lost' })).toEqual([]);
+  });
+});
+
+describe('sign-in with an access token that core judges', () => {
+  const OFFER = `<f><mechanisms xmlns="${NS_SASL}"><mechanism>OAUTHBEARER</mechanism><mechanism>X-OAUTH2</mechanism></mechanisms></f>`;
+  const BEARER = auth('n,,\x01auth=Bearer a.b.c\x01\x01', 'OAUTHBEARER');
+  const OAUTH2 = auth('\0alice\0a.b.c', 'X-OAUTH2');
+  const challenge = (status: string): string =>
+    `to-client <challenge xmlns="${NS_SASL}">${plain(`{"status":"${status}","schemes":"bearer"}`)}</challenge>`;
+
+  function offered(change: Partial<SessionProxyOptions> = {}) {
+    const says = session({ areTokensChecked: true, ...change });
+    says.opens('example.com');
+    says.ready(OFFER);
+    return says;
+  }
+
+  it.each([
+    ['OAUTHBEARER', BEARER],
+    ['X-OAUTH2', OAUTH2],
+  ])('%s passes untouched once the token is good', (_name, text) => {
+    const says = offered();
+    expect(says.client(text)).toEqual(['judge-token a.b.c for example.com']);
+    const [passed] = says.handle({ kind: 'token-judged', verdict: { user: 'Alice' } });
+    expect(passed).toContain(/>([^<]+)</.exec(text)?.[1]);
+    expect(says.server(`<success xmlns="${NS_SASL}"/>`)).toEqual(['signed-in alice@example.com']);
+  });
+
+  it('tells OAUTHBEARER why before it fails (RFC 7628 §3.2.3)', () => {
+    const says = offered();
+    says.client(BEARER);
+    expect(says.handle({ kind: 'token-judged', verdict: 'stale' })).toEqual([challenge('invalid_token')]);
+    expect(says.client(`<response xmlns="${NS_SASL}">AQ==</response>`)).toEqual([
+      'count token-refused',
+      expect.stringContaining('<not-authorized/>'),
+    ]);
+    says.client(BEARER);
+    expect(says.handle({ kind: 'token-judged', verdict: 'scope' })).toEqual([
+      challenge('insufficient_scope'),
+    ]);
+  });
+
+  it.each([
+    ['a forged token', 'invalid', ['failed undefined', 'count token-refused'], 'not-authorized'],
+    ['the token of another', { user: 'bob' }, ['failed undefined', 'count token-refused'], 'not-authorized'],
+    ['an expired token', 'stale', ['count token-refused'], 'not-authorized'],
+    ['a token that cannot be checked', 'unavailable', ['count token-unchecked'], 'temporary-auth-failure'],
+  ] as const)('refuses %s', (_name, verdict, before, condition) => {
+    const says = offered();
+    says.client(OAUTH2);
+    const said = says.handle({ kind: 'token-judged', verdict });
+    expect(said).toEqual([...before, expect.stringContaining(`<${condition}/>`)]);
+    expect(says.client(OAUTH2)).toEqual(['judge-token a.b.c for example.com']);
+  });
+
+  it('hears nothing of a client while it judges', () => {
+    const says = offered();
+    says.client(OAUTH2);
+    expect(says.client(OAUTH2)[1]).toContain('<not-authorized');
+    expect(says.handle({ kind: 'token-judged', verdict: { user: 'alice' } })).toEqual([]);
+  });
+
+  it('lets nobody try who is shut out', () => {
+    const says = offered({ mayTry: (user) => user !== 'alice@example.com' });
+    expect(says.client(OAUTH2)).toEqual([
+      'count shut-out',
+      expect.stringContaining('temporary-auth-failure'),
+    ]);
+  });
+
+  it('names who failed when the server refuses', () => {
+    const says = at('sign-in');
+    says.client(auth());
+    const said = says.server(`<failure xmlns="${NS_SASL}"><not-authorized/></failure>`);
+    expect(said.slice(0, 2)).toEqual(['count sign-in-failed', 'failed alice@example.com']);
   });
 });

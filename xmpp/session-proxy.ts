@@ -5,7 +5,15 @@
 // Trusts neither the client nor the edge that speaks for it; believes the server about success and nothing else.
 import type { Element } from 'ltx';
 import { NS_BIND, NS_CLIENT, NS_CLIENT_STATE, NS_SASL, NS_STREAM_MANAGEMENT } from './namespaces.ts';
-import { decodeSasl, printSaslFailure, refuseMechanism, type SaslRefusal, saslIdentity } from './sasl.ts';
+import {
+  bareName,
+  decodeSasl,
+  printBearerChallenge,
+  printSaslFailure,
+  refuseMechanism,
+  type SaslRefusal,
+  saslIdentity,
+} from './sasl.ts';
 import {
   conditionOf,
   isStreamError,
@@ -23,7 +31,14 @@ export interface SessionProxyOptions {
   readonly policyOf: (domain: string) => 'allowed' | 'off' | 'unknown';
   /** Failed sign-ins on one stream before it ends (RFC 6120 §6.4.5: between 2 and 5). */
   readonly maxFailedSignIns: number;
+  /** Whether the caller answers `judge-token`; if not, mechanisms with tokens are not offered. */
+  readonly areTokensChecked: boolean;
+  /** False for a user who failed too often to try again now. */
+  readonly mayTry: (user: string, domain: string) => boolean;
 }
+
+/** What the caller found out about a token: the name of its user, or why it opens nothing. */
+export type TokenVerdict = { readonly user: string } | 'invalid' | 'stale' | 'scope' | 'unavailable';
 
 export type SessionInput =
   | { readonly kind: 'client'; readonly event: StreamEvent }
@@ -34,6 +49,7 @@ export type SessionInput =
   | { readonly kind: 'server'; readonly event: StreamEvent }
   | { readonly kind: 'server-lost' }
   | { readonly kind: 'server-unreachable' }
+  | { readonly kind: 'token-judged'; readonly verdict: TokenVerdict }
   /** The caller ends the session for a reason of its own. */
   | { readonly kind: 'end'; readonly condition: StreamCondition; readonly text: string };
 
@@ -47,6 +63,10 @@ export type SessionAction =
   | { readonly kind: 'to-server'; readonly text: string }
   /** `clean`: with the end of the stream, so that nothing is kept for a resumption. */
   | { readonly kind: 'end-server'; readonly clean: boolean }
+  /** Answer with `token-judged`. */
+  | { readonly kind: 'judge-token'; readonly token: string; readonly domain: string }
+  /** A sign-in failed; `user` is who it was said to be, undefined when only a bad token was shown. */
+  | { readonly kind: 'failed'; readonly user: string | undefined; readonly domain: string }
   | { readonly kind: 'count'; readonly event: SessionCount };
 
 export type SessionCount =
@@ -54,12 +74,24 @@ export type SessionCount =
   | 'domain-off'
   | 'mechanism-refused'
   | 'identity-refused'
+  | 'token-refused'
+  | 'token-unchecked'
+  | 'shut-out'
   | 'sign-in-failed'
   | 'out-of-order'
   | 'server-lost'
   | 'server-unreachable';
 
-type Phase = 'new' | 'opening' | 'sign-in' | 'signed-in' | 'reopening' | 'unbound' | 'bound' | 'ended';
+type Phase =
+  | 'new'
+  | 'opening'
+  | 'sign-in'
+  | 'judging'
+  | 'signed-in'
+  | 'reopening'
+  | 'unbound'
+  | 'bound'
+  | 'ended';
 
 interface Exchange {
   readonly mechanism: string;
@@ -75,6 +107,10 @@ export class SessionProxy {
   /** Our header has been sent on the client's current stream. */
   #headed = false;
   #exchange: Exchange | undefined;
+  /** A message with a token, until the caller has judged it. */
+  #held: { readonly exchange: Exchange; readonly element: Element } | undefined;
+  /** The client has been told why its token opens nothing, and owes an empty answer (RFC 7628 §3.2.3). */
+  #bearerRefusal: SaslRefusal | undefined;
   #offered: readonly string[] = [];
   #failures = 0;
 
@@ -107,6 +143,8 @@ export class SessionProxy {
         return this.#serverReady(input.header, input.features);
       case 'server':
         return this.#server(input.event);
+      case 'token-judged':
+        return this.#judged(input.verdict);
       case 'server-lost':
         return [
           count('server-lost'),
@@ -165,13 +203,16 @@ export class SessionProxy {
     this.#headed = true;
     const opening = printHeader({ id: header.id, lang: header.lang, from: this.#domain });
     if (!first) return [{ kind: 'to-client', text: opening + printSessionFeatures(features) }];
-    this.#offered = offeredMechanisms(features);
+    this.#offered = offeredMechanisms(features, this.#options.areTokensChecked);
     return [{ kind: 'to-client', text: opening + printSignInFeatures(this.#offered) }];
   }
 
   #signIn({ local, namespace, element }: StreamElement): readonly SessionAction[] {
     if (namespace !== NS_SASL)
       throw new StreamError('not-authorized', 'order', 'the client has not signed in');
+    const refused = this.#bearerRefusal;
+    this.#bearerRefusal = undefined;
+    if (refused !== undefined && local !== 'auth') return this.#refuse('token-refused', refused);
     if (local === 'auth') return this.#auth(element);
     const exchange = this.#exchange;
     if (exchange === undefined) throw new StreamError('not-authorized', 'order', 'no sign-in is under way');
@@ -185,7 +226,7 @@ export class SessionProxy {
     if (this.#exchange !== undefined)
       throw new StreamError('not-authorized', 'order', 'a sign-in is under way already');
     const mechanism = String(element.attrs.mechanism ?? '');
-    const refused = refuseMechanism(mechanism) ?? this.#notOffered(mechanism);
+    const refused = refuseMechanism(mechanism, this.#options.areTokensChecked) ?? this.#notOffered(mechanism);
     if (refused !== undefined) return this.#refuse('mechanism-refused', refused);
     return this.#identify({ mechanism, user: undefined }, element);
   }
@@ -203,13 +244,49 @@ export class SessionProxy {
         condition: 'incorrect-encoding',
         text: 'the message is no base64',
       });
-    if (exchange.user === undefined && message.length > 0) {
-      const identity = saslIdentity(exchange.mechanism, message, this.#domain);
-      if ('condition' in identity) return this.#refuse('identity-refused', identity);
-      exchange.user = identity.user;
-    }
+    if (exchange.user !== undefined || message.length === 0) return this.#pass(exchange, element);
+    const identity = saslIdentity(exchange.mechanism, message, this.#domain);
+    if ('condition' in identity) return this.#refuse('identity-refused', identity);
+    exchange.user = identity.user;
+    if (identity.user !== undefined && !this.#options.mayTry(identity.user, this.#domain))
+      return this.#refuse('shut-out', { condition: 'temporary-auth-failure', text: 'try again later' });
+    if (identity.token === undefined || !this.#options.areTokensChecked) return this.#pass(exchange, element);
+    this.#held = { exchange, element };
+    this.#phase = 'judging';
+    return [{ kind: 'judge-token', token: identity.token, domain: this.#domain }];
+  }
+
+  #pass(exchange: Exchange, element: Element): readonly SessionAction[] {
     this.#exchange = exchange;
     return [toServer(element)];
+  }
+
+  /** A token opens the domain only to the user it is of, whoever the message says. */
+  #judged(verdict: TokenVerdict): readonly SessionAction[] {
+    const held = this.#held;
+    if (this.#phase !== 'judging' || held === undefined) return [];
+    this.#phase = 'sign-in';
+    this.#held = undefined;
+    if (verdict === 'unavailable')
+      return this.#refuse('token-unchecked', {
+        condition: 'temporary-auth-failure',
+        text: 'the token cannot be checked at the moment',
+      });
+    const user = typeof verdict === 'string' ? undefined : bareName(verdict.user, this.#domain);
+    if (user !== undefined && (held.exchange.user ?? user) === user)
+      return this.#pass({ ...held.exchange, user }, held.element);
+    const refusal: SaslRefusal = {
+      condition: 'not-authorized',
+      text: 'the token does not open this session',
+    };
+    const failed: SessionAction = { kind: 'failed', user: undefined, domain: this.#domain };
+    const isForeign = verdict === 'invalid' || typeof verdict !== 'string';
+    const before = isForeign ? [failed] : [];
+    if (held.exchange.mechanism !== 'OAUTHBEARER')
+      return [...before, ...this.#refuse('token-refused', refusal)];
+    this.#bearerRefusal = refusal;
+    const status = verdict === 'scope' ? 'insufficient_scope' : 'invalid_token';
+    return [...before, toClient(printBearerChallenge(status))];
   }
 
   /** Our own refusal. If the server is in the middle of an exchange it is told, so that both stay in step. */
@@ -272,8 +349,12 @@ export class SessionProxy {
       return this.#end('internal-server-error', 'the server spoke out of order');
     if (local === 'challenge') return [toClient(element.toString())];
     this.#exchange = undefined;
-    if (local === 'failure')
-      return [count('sign-in-failed'), toClient(element.toString()), ...(this.#failed() ?? [])];
+    if (local === 'failure') {
+      const { user } = exchange;
+      const isTold = user !== undefined && element.getChild('not-authorized') !== undefined;
+      const failed: SessionAction[] = isTold ? [{ kind: 'failed', user, domain: this.#domain }] : [];
+      return [count('sign-in-failed'), ...failed, toClient(element.toString()), ...(this.#failed() ?? [])];
+    }
     if (local !== 'success' || exchange.user === undefined)
       return this.#end('internal-server-error', 'the server spoke out of order');
     this.#phase = 'signed-in';

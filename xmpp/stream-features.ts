@@ -20,10 +20,10 @@ const NOT_FOR_CLIENTS: ReadonlySet<string> = new Set([
 ]);
 
 /** Mechanisms that the server offers and the relay lets through, in the server's order. */
-export function offeredMechanisms(features: Element): readonly string[] {
+export function offeredMechanisms(features: Element, areTokensChecked: boolean): readonly string[] {
   const list = features.getChild('mechanisms', NS_SASL);
   const names = list?.getChildren('mechanism').map((child) => child.getText().trim()) ?? [];
-  return names.filter((name) => refuseMechanism(name) === undefined);
+  return names.filter((name) => refuseMechanism(name, areTokensChecked) === undefined);
 }
 
 /** True when the server offers TLS on this stream. */

@@ -1,6 +1,7 @@
 // From core's configuration to the options of the messaging plane. A domain is served by the IM and Presence nodes of the
 // clusters of its deployment.
 import type { Count, Log } from '../../admin/index.ts';
+import { type BanList, createSignInGuard, type Tokens } from '../../auth/index.ts';
 import { XMPP_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { systemClock } from '../../zones/index.ts';
@@ -24,16 +25,18 @@ function nodesOf(config: CoreConfig, deployment: string): readonly XmppNode[] {
 /** Options of the messaging plane; undefined when it is off. */
 export function coreXmppOptions(
   config: CoreConfig,
-  resolve: Resolve,
+  around: { readonly resolve: Resolve; readonly tokens: Tokens | undefined; readonly bans: BanList },
   observers: { readonly log: Log; readonly count: Count },
 ): CoreXmppOptions | undefined {
   const { domains, links, xmpp } = config;
   if (!xmpp.enabled) return undefined;
+  const { tokens } = around;
   const { printedAnew, session, signIn } = XMPP_LIMITS;
   return {
     ...observers,
     domains: domains.map(({ name, deployment, messaging }) => ({
       name,
+      deployment,
       isMessagingOn: messaging,
       nodes: nodesOf(config, deployment),
     })),
@@ -48,7 +51,9 @@ export function coreXmppOptions(
     maxFailedSignIns: xmpp.maxFailedSignIns,
     avoidNodeMs: xmpp.avoidNode,
     link: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },
-    resolve,
+    tokens: tokens && ((deployment, token) => tokens.check(deployment, token, 'xmpp')),
+    guard: createSignInGuard(around.bans, Date.now),
+    resolve: around.resolve,
     clock: systemClock,
   };
 }

@@ -15,12 +15,16 @@ import {
 import { type Frame, FrameError, FrameReader, printFrame } from '../../zones/index.ts';
 import type { CoreXmppOptions } from './core-xmpp-options.ts';
 import type { InsideListener, InsideStream } from './inside-stream.ts';
+import type { SignInPolicy } from './sign-in-policy.ts';
 
 export interface CoreSessionOptions extends Pick<
   CoreXmppOptions,
   'signInLimits' | 'sessionLimits' | 'maxFrameBytes' | 'maxFailedSignIns' | 'count'
 > {
   readonly policyOf: (domain: string) => 'allowed' | 'off' | 'unknown';
+  readonly signIn: SignInPolicy;
+  /** Where edge says the client is. */
+  readonly address: string | undefined;
   /** A connected server of the domain; undefined when there is none. */
   readonly openInside: (domain: string) => Promise<InsideStream | undefined>;
   /** Takes a place for a user; undefined when the user has too many sessions. */
@@ -46,7 +50,13 @@ export class CoreSession implements InsideListener {
   constructor(link: Duplex, options: CoreSessionOptions) {
     this.#link = link;
     this.#options = options;
-    this.#proxy = new SessionProxy(options);
+    const { address, maxFailedSignIns, policyOf, signIn } = options;
+    this.#proxy = new SessionProxy({
+      policyOf,
+      maxFailedSignIns,
+      areTokensChecked: signIn.areTokensChecked,
+      mayTry: (user, domain) => signIn.mayTry(user, domain, address),
+    });
     this.#frames = new FrameReader(options.maxFrameBytes);
     link.on('data', (chunk: Buffer) => this.#read(chunk));
     link.on('drain', () => this.#inside?.resume());
@@ -145,6 +155,10 @@ export class CoreSession implements InsideListener {
         return this.#inside?.end(action.clean);
       case 'end-client':
         return this.#endClient(action.text);
+      case 'judge-token':
+        return this.#judge(action.token, action.domain);
+      case 'failed':
+        return this.#options.signIn.failed(action.user, action.domain, this.#options.address);
       case 'count':
         return this.#options.count(action.event);
     }
@@ -157,6 +171,12 @@ export class CoreSession implements InsideListener {
       this.#inside = inside;
       inside.listen(this);
     });
+  }
+
+  #judge(token: string, domain: string): void {
+    void this.#options.signIn
+      .judge(token, domain)
+      .then((verdict) => this.#run({ kind: 'token-judged', verdict }));
   }
 
   #signedIn(user: string, text: string): void {

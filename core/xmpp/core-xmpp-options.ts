@@ -1,4 +1,5 @@
 // What the messaging plane of core needs; defaults, ranges and prose live in config/.
+import type { SignInGuard, TokenResult } from '../../auth/index.ts';
 import type { StreamLimits } from '../../xmpp/index.ts';
 import type { Clock, LinkLog } from '../../zones/index.ts';
 
@@ -14,6 +15,8 @@ export interface XmppNode {
 
 export interface XmppDomain {
   readonly name: string;
+  /** Whose tokens open it. */
+  readonly deployment: string;
   /** Whether its users may use messaging from outside. */
   readonly isMessagingOn: boolean;
   readonly nodes: readonly XmppNode[];
@@ -30,8 +33,15 @@ export interface InsideOptions {
   readonly clock: Clock;
 }
 
+/** Whose access token this is, or why it opens nothing. */
+export type TokenJudge = (deployment: string, token: string) => TokenResult | Promise<TokenResult>;
+
 export interface CoreXmppOptions extends InsideOptions {
   readonly domains: readonly XmppDomain[];
+  /** Undefined: mechanisms with access tokens are not offered. */
+  readonly tokens: TokenJudge | undefined;
+  /** Who is shut out, and who failed. */
+  readonly guard: SignInGuard;
   /** What an edge may send for a client before and after sign-in. */
   readonly signInLimits: StreamLimits;
   readonly sessionLimits: StreamLimits;

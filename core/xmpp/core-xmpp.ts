@@ -6,6 +6,7 @@ import { CoreSession } from './core-session.ts';
 import type { CoreXmppOptions, XmppDomain } from './core-xmpp-options.ts';
 import { type InsideStream, openInside } from './inside-stream.ts';
 import { NodeChoice } from './node-choice.ts';
+import { SignInPolicy } from './sign-in-policy.ts';
 import { UserSessions } from './user-sessions.ts';
 
 export interface CoreXmppStatus {
@@ -22,6 +23,7 @@ export class CoreXmpp {
   readonly #options: CoreXmppOptions;
   readonly #domains: ReadonlyMap<string, XmppDomain & { readonly choice: NodeChoice }>;
   readonly #users: UserSessions;
+  readonly #signIn: SignInPolicy;
   readonly #sessions = new Set<CoreSession>();
   readonly #sockets = new Set<TLSSocket>();
   /** Why a server could not be reached the last time, by name. */
@@ -30,6 +32,9 @@ export class CoreXmpp {
   constructor(options: CoreXmppOptions) {
     this.#options = options;
     this.#users = new UserSessions(options.maxSessionsPerUser);
+    const { tokens, guard, count } = options;
+    const deploymentOf = (name: string): string => this.#domains.get(name)?.deployment ?? '';
+    this.#signIn = new SignInPolicy({ tokens, guard, count, deploymentOf });
     this.#domains = new Map(
       options.domains.map((domain) => [
         domain.name,
@@ -47,7 +52,7 @@ export class CoreXmpp {
       ...link,
       clock,
       maxSessions,
-      onSession: (stream) => this.#serve(stream, peer),
+      onSession: (stream, _path, address) => this.#serve(stream, peer, address),
     });
   }
 
@@ -68,7 +73,7 @@ export class CoreXmpp {
     };
   }
 
-  #serve(stream: Duplex, peer: PeerIdentity): void {
+  #serve(stream: Duplex, peer: PeerIdentity, address: string | undefined): void {
     const { log, count, maxSessions } = this.#options;
     if (this.#sessions.size >= maxSessions) {
       count('session-refused', 'sessions');
@@ -77,6 +82,8 @@ export class CoreXmpp {
     }
     const session: CoreSession = new CoreSession(stream, {
       ...this.#options,
+      address,
+      signIn: this.#signIn,
       policyOf: (domain) => this.#policyOf(domain),
       openInside: (domain) => this.#openInside(domain),
       enter: (user) => this.#users.enter(user),

@@ -54,12 +54,13 @@ const breaches: ReadonlySet<string> = new Set([
   'transfer-coding',
   'malformed',
   'flow-forged',
+  'forbidden-xml',
 ]);
 
 /** Counts a refusal of a door against the client's address. */
 export function noteBreach(
   bans: BanList,
-  category: 'http-protocol' | 'sip-protocol',
+  category: 'http-protocol' | 'sip-protocol' | 'xmpp-protocol',
   address: string,
   reason: string,
 ): void {

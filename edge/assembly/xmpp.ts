@@ -1,9 +1,11 @@
 // From the edge's configuration to the options of the messaging door.
 import { randomBytes } from 'node:crypto';
 import type { Count, Log } from '../../admin/index.ts';
+import type { BanList } from '../../auth/index.ts';
 import { XMPP_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig } from '../../config/index.ts';
 import { systemClock } from '../../zones/index.ts';
+import { noteBreach } from './bans.ts';
 import type { EdgeXmppOptions } from '../xmpp/index.ts';
 
 const ID_BYTES = 16;
@@ -11,6 +13,7 @@ const ID_BYTES = 16;
 /** Options of the messaging door; undefined when it is off. */
 export function edgeXmppOptions(
   config: EdgeConfig,
+  bans: BanList,
   observers: { readonly log: Log; readonly count: Count },
 ): EdgeXmppOptions | undefined {
   const { certificate, edge, links, listen, xmpp } = config;
@@ -39,6 +42,8 @@ export function edgeXmppOptions(
     maxSessionsPerCore: xmpp.maxConnections,
     maxFrameBytes: XMPP_LIMITS.maxFrameBytes,
     link: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },
+    admits: (address) => bans.find({ kind: 'address', address }) === undefined,
+    onRefused: (reason, address) => noteBreach(bans, 'xmpp-protocol', address, reason),
     clock: systemClock,
     newId: () => randomBytes(ID_BYTES).toString('base64url'),
   };

@@ -17,6 +17,8 @@ export interface ClearPhaseOptions {
   readonly name: string;
   readonly newId: () => string;
   readonly count: (event: string, reason?: string) => void;
+  /** The client broke the protocol; for bans. */
+  readonly onRefused: (reason: string) => void;
   /** The next byte belongs to TLS; the socket is paused and has no listeners of ours but for errors. */
   readonly onTls: () => void;
 }
@@ -58,6 +60,7 @@ export function runClearPhase(socket: Socket, options: ClearPhaseOptions): void 
     } catch (error) {
       if (!(error instanceof StreamError)) throw error;
       options.count('clear-refused', error.fault);
+      options.onRefused(error.fault);
       socket.off('data', onData);
       if (isTlsDue) socket.destroy();
       else {

@@ -23,6 +23,8 @@ export interface ClientSessionOptions extends Pick<
   /** A stream to a core. @throws LinkError when there is none. */
   readonly openLink: () => Duplex;
   readonly onSignedIn: () => void;
+  /** The client broke the protocol; for bans. */
+  readonly onRefused: (reason: string) => void;
 }
 
 type Pause = 'link' | 'rate';
@@ -77,6 +79,7 @@ export class ClientSession {
       if (!(error instanceof StreamError)) throw error;
       this.#flush();
       this.#options.count('stream-refused', error.fault);
+      this.#options.onRefused(error.fault);
       this.end(error.condition, error.message);
     }
     if (waitMs === 0 || this.#isOver) return;

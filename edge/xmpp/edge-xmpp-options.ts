@@ -40,6 +40,10 @@ export interface EdgeXmppOptions {
   /** Largest frame that core may send. */
   readonly maxFrameBytes: number;
   readonly link: { readonly pingIntervalMs: number; readonly deadAfterMs: number };
+  /** False for an address that is shut out. */
+  readonly admits: (address: string) => boolean;
+  /** A refusal and the client address it was given to, for bans. */
+  readonly onRefused: (reason: string, address: string) => void;
   readonly clock: Clock;
   /** A fresh id that nobody can guess (RFC 6120 §4.7.3). */
   readonly newId: () => string;

@@ -2,8 +2,9 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Duplex } from 'node:stream';
-import { LinkError, openEdgeEnd, type PeerIdentity, type XmppLink } from '../../zones/index.ts';
+import { CLIENT_PATH, LinkError, openEdgeEnd, type PeerIdentity, type XmppLink } from '../../zones/index.ts';
 import { Admission } from '../admission.ts';
+import { plainAddress } from '../https/client-address.ts';
 import { runClearPhase } from './clear-phase.ts';
 import { ClientSession } from './client-session.ts';
 import type { EdgeXmppOptions } from './edge-xmpp-options.ts';
@@ -31,7 +32,7 @@ export class EdgeXmpp {
   constructor(options: EdgeXmppOptions) {
     this.#options = options;
     this.#context = doorContext(options.certificate);
-    this.#admission = new Admission(options);
+    this.#admission = new Admission(options, options.admits);
     this.#server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
       (raw) => this.#accept(raw),
@@ -94,9 +95,9 @@ export class EdgeXmpp {
 
   #accept(raw: Socket): void {
     const { count, limits, clock, name, newId } = this.#options;
-    const address = raw.remoteAddress;
     raw.on('error', () => undefined); // told again by 'close'
-    if (address === undefined) return void raw.destroy();
+    if (raw.remoteAddress === undefined) return void raw.destroy();
+    const address = plainAddress(raw.remoteAddress);
     const place = this.#admission.admit(address);
     if (typeof place === 'string') {
       count('connection-refused', place);
@@ -118,13 +119,14 @@ export class EdgeXmpp {
     const onSecured = (socket: TLSSocket): void => {
       handshakeDeadline();
       place.handshakeDone();
-      this.#serve(socket, signInDeadline);
+      this.#serve(socket, address, signInDeadline);
     };
     runClearPhase(raw, {
       limits: limits.clear,
       name,
       newId,
       count,
+      onRefused: (reason) => this.#options.onRefused(reason, address),
       onTls: () => this.#startTls(raw, onSecured),
     });
   }
@@ -144,11 +146,12 @@ export class EdgeXmpp {
     });
   }
 
-  #serve(socket: TLSSocket, signInDeadline: () => void): void {
+  #serve(socket: TLSSocket, address: string, signInDeadline: () => void): void {
     let isSignedIn = false;
     const session = new ClientSession(socket, {
       ...this.#options,
-      openLink: () => this.#openLink(),
+      openLink: () => this.#openLink(address),
+      onRefused: (reason) => this.#options.onRefused(reason, address),
       onSignedIn: () => {
         isSignedIn = true;
         this.#signedIn += 1;
@@ -163,9 +166,9 @@ export class EdgeXmpp {
   }
 
   /** The core with the fewest sessions. */
-  #openLink(): Duplex {
+  #openLink(address: string): Duplex {
     const [least] = [...this.#links.values()].toSorted((a, b) => a.sessions - b.sessions);
     if (least === undefined) throw new LinkError('closed', 'no core is connected for messaging');
-    return least.open();
+    return least.open(CLIENT_PATH, address);
   }
 }

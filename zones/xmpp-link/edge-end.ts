@@ -5,6 +5,7 @@ import type { TLSSocket } from 'node:tls';
 import { LinkError } from '../link-error.ts';
 import { type LifeOptions, watchSession } from './life.ts';
 import { CLIENT_PATH } from './paths.ts';
+import { CLIENT_ADDRESS } from './client-address.ts';
 import { WINDOWS } from './windows.ts';
 
 export interface EdgeEndOptions extends LifeOptions {
@@ -19,8 +20,8 @@ export interface XmppLink {
   readonly coreName: string;
   /** Streams open now. */
   readonly sessions: number;
-  /** A stream for a new session; `path` says of what kind. @throws LinkError `busy` or `closed`. */
-  open(path?: string): Duplex;
+  /** A stream for a new session; `path` says of what kind, `address` where the client is. @throws LinkError `busy` or `closed`. */
+  open(path?: string, address?: string): Duplex;
   close(words: string): void;
 }
 
@@ -64,12 +65,16 @@ class EdgeEnd implements XmppLink {
     return this.#open;
   }
 
-  open(path = CLIENT_PATH): Duplex {
+  open(path = CLIENT_PATH, address?: string): Duplex {
     if (this.#session.closed || this.#session.destroyed)
       throw new LinkError('closed', 'the XMPP link is closed');
     if (this.#open >= this.#options.maxSessions) throw new LinkError('busy', 'the XMPP link is full');
     const { HTTP2_HEADER_METHOD, HTTP2_HEADER_PATH } = constants;
-    const stream = this.#session.request({ [HTTP2_HEADER_METHOD]: 'POST', [HTTP2_HEADER_PATH]: path });
+    const stream = this.#session.request({
+      [HTTP2_HEADER_METHOD]: 'POST',
+      [HTTP2_HEADER_PATH]: path,
+      ...(address === undefined ? {} : { [CLIENT_ADDRESS]: address }),
+    });
     this.#open += 1;
     stream.on('error', () => undefined); // told again by 'close'
     stream.once('close', () => {

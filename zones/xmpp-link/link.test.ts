@@ -5,7 +5,7 @@ import { systemClock } from '../clock.ts';
 import { CORE, EDGE, Recorder, clientOptions, pairForTest, serverOptions, zoneOf } from '../test-zone.ts';
 import { createTraversalClient } from '../traversal-client.ts';
 import { createTraversalServer } from '../traversal-server.ts';
-import { openEdgeEnd, serveCoreEnd, type XmppLink } from './index.ts';
+import { type CoreEndOptions, openEdgeEnd, serveCoreEnd, type XmppLink } from './index.ts';
 
 const life = { pingIntervalMs: 60, deadAfterMs: 400, clock: systemClock };
 const closers: (() => Promise<void>)[] = [];
@@ -14,7 +14,7 @@ afterEach(async () => {
 });
 
 /** A zone whose edge and core have messaging on; `onSession` is core's. */
-async function linked(onSession: (stream: Duplex) => void, maxSessions = 100) {
+async function linked(onSession: CoreEndOptions['onSession'], maxSessions = 100) {
   const pair = await pairForTest();
   const recorder = new Recorder();
   const links: XmppLink[] = [];
@@ -94,6 +94,17 @@ describe('the XMPP link', () => {
     const [again] = [link().open()];
     again.write('again');
     expect(String((await once(again, 'data'))[0])).toBe('again');
+  });
+
+  it('says where the client is, if it is an address', async () => {
+    const seen: (string | undefined)[] = [];
+    const { link } = await linked((stream, _path, address) => {
+      seen.push(address);
+      stream.end('x');
+    });
+    for (const address of ['192.0.2.1', '2001:db8::1', 'not an address', undefined])
+      await once(link().open('/', address), 'data');
+    expect(seen).toEqual(['192.0.2.1', '2001:db8::1', undefined, undefined]);
   });
 
   it('refuses more sessions than it may have', async () => {
