@@ -3,7 +3,7 @@
 import { createPublicKey } from 'node:crypto';
 import { promisify } from 'node:util';
 import { SignedXml } from 'xml-crypto';
-import { encrypt } from 'xml-encryption';
+import { encrypt, type EncryptionAlgorithm, type KeyEncryptionAlgorithm } from 'xml-encryption';
 import { createSigningCertificate, type SigningCertificate } from './sp-certificate.ts';
 
 /** What a response says; each field may be wrong. */
@@ -51,7 +51,7 @@ const keys = new Map<string, Promise<SigningCertificate>>();
 export function testKeys(name: string): Promise<SigningCertificate> {
   const known = keys.get(name);
   if (known !== undefined) return known;
-  const made = createSigningCertificate(name, { fromMs: 0, untilMs: Date.UTC(2100, 0), bits: 2048 });
+  const made = createSigningCertificate(name, { fromMs: 0, untilMs: Date.UTC(2049, 0), bits: 2048 });
   keys.set(name, made);
   return made;
 }
@@ -114,8 +114,8 @@ export async function sign(xml: string, id: string, signing: Signing = {}): Prom
 }
 
 export interface Encrypting {
-  readonly cipher?: string;
-  readonly transport?: string;
+  readonly cipher?: EncryptionAlgorithm;
+  readonly transport?: KeyEncryptionAlgorithm;
 }
 
 /** An EncryptedAssertion for the holder of `certificate`. */
@@ -130,6 +130,7 @@ export async function encryptAssertion(
     encryptionAlgorithm: cipher ?? 'http://www.w3.org/2009/xmlenc11#aes256-gcm',
     keyEncryptionAlgorithm: transport ?? 'http://www.w3.org/2001/04/xmlenc#rsa-oaep-mgf1p',
     warnInsecureAlgorithm: false,
+    disallowEncryptionWithInsecureAlgorithm: false,
   });
   return `<saml:EncryptedAssertion xmlns:saml="urn:oasis:names:tc:SAML:2.0:assertion">${data}</saml:EncryptedAssertion>`;
 }
