@@ -15,6 +15,7 @@ import {
   hostName,
   isNameServer,
   ipAddress,
+  ipRange,
   port,
   mediaPortRange,
   size,
@@ -82,6 +83,9 @@ const unifiedCm = z.strictObject({
     })
     .prefault({})
     .describe('SIP lines of the nodes.'),
+  'ice-passthrough': toggle(false).describe(
+    'Let keys and ICE candidates of calls go to these nodes as they came, so that clients outside send media to each other directly. Needs sip transport tls or oauth, and ice-passthrough of media.',
+  ),
   tftp: z
     .array(host())
     .max(2)
@@ -201,6 +205,16 @@ const media = z
     'inside-encryption': choice(['off', 'best-effort', 'on'], 'off').describe(
       'SRTP on the inside leg: never, when the device offers it, or always.',
     ),
+    'ice-passthrough': toggle(false).describe(
+      'ICE passthrough of the traversal zones: with it and ice-passthrough of a cluster, two clients outside agree on a media path of their own and the pair stays their last choice. Needs inside-encryption best-effort or on.',
+    ),
+    'denied-candidates': z
+      .array(ipRange())
+      .max(256)
+      .default([])
+      .describe(
+        'Ranges that no ICE candidate of a client may name, besides loopback, link-local and multicast: the company’s own networks belong here, so that nobody makes a device inside look for them.',
+      ),
     'inactivity-timeout': duration('10 s', '1 h', '60 s').describe(
       'A call without one good packet for this long is reported.',
     ),
@@ -296,4 +310,18 @@ export const coreSchema = z
       when: ({ value }) => hasSections(value, ['access', 'unified-cm']),
     },
   )
+  .refine(
+    ({ 'unified-cm': clusters }) =>
+      clusters.every(({ 'ice-passthrough': on, sip: { transport } }) => !on || transport !== 'tcp'),
+    {
+      path: ['unified-cm'],
+      error: 'has ice-passthrough with sip transport tcp: keys would cross in the clear; use tls or oauth',
+      when: ({ value }) => hasSections(value, ['unified-cm']),
+    },
+  )
+  .refine(({ media: { 'ice-passthrough': on, 'inside-encryption': inside } }) => !on || inside !== 'off', {
+    path: ['media', 'ice-passthrough'],
+    error: 'needs inside-encryption best-effort or on: the clients’ own keys must reach the far client',
+    when: ({ value }) => hasSections(value, ['media']),
+  })
   .describe('Configuration of a Viaduct core.');

@@ -119,6 +119,21 @@ export const MEDIA_LIMITS = {
   helloIntervalMs: 1_500,
   linkDeadMs: 4_000,
   linkRebindMs: 10_000,
+  /** Ranges that are never a phone's: this host, loopback, link-local, multicast and beyond (T-017). */
+  deniedCandidates: [
+    '0.0.0.0/8',
+    '127.0.0.0/8',
+    '169.254.0.0/16',
+    '224.0.0.0/3',
+    '::/128',
+    '::1/128',
+    '64:ff9b::/96',
+    'fe80::/10',
+    'ff00::/8',
+  ],
+  /** Deployment guide X14.3, "View ICE Passthrough Metrics": intervals of 24 hours, the 60 latest kept. */
+  iceIntervalMs: 24 * 60 * 60 * 1000,
+  maxIceIntervals: 60,
 } as const;
 
 /** What TURN may hold besides its settings. */
@@ -130,6 +145,10 @@ export const TURN_LIMITS = {
   reservationMs: 30_000,
   portQuarantineMs: 5_000,
   maxBindTries: 8,
+  /** RFC 6062 §5.2: at least 30 s for a peer to answer, 30 s for a client to bind. */
+  connectTimeoutMs: 30_000,
+  bindTimeoutMs: 30_000,
+  maxConnectionsPerAllocation: 16,
   /** An ICE agent asks for one permission per address of its peer; a conference for one per member. */
   maxPermissionsPerAllocation: 64,
   maxChannelsPerAllocation: 64,

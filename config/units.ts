@@ -173,3 +173,18 @@ export function isNameServer(text: string): boolean {
   const address = match[1] ?? match[2] ?? '';
   return isIP(address) !== 0 && Number(match[3]) >= 1 && Number(match[3]) <= 65_535;
 }
+
+/** A range of addresses. Bits right of the prefix are refused when the server is made, which names the entry too. */
+export function ipRange() {
+  return z
+    .string()
+    .refine(isRange, { error: (issue) => `${JSON.stringify(issue.input)} is not a range of addresses` })
+    .meta({ allowed: 'an address or ADDRESS/BITS, such as 10.20.0.0/16 or 2001:db8:1::/48' });
+}
+
+function isRange(text: string): boolean {
+  const [address = '', bits, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || address.includes('%') || rest.length > 0) return false;
+  return bits === undefined || (/^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
+}

@@ -9,6 +9,7 @@ import type { ControlChannel, PeerIdentity, TraversalClient } from '../zones/ind
 import { coreBans } from './assembly/bans.ts';
 import { coreHttpsOptions } from './assembly/https.ts';
 import { coreLinkOptions } from './assembly/links.ts';
+import { iceCounters } from './assembly/ice.ts';
 import { coreMediaOptions, inactivity } from './assembly/media.ts';
 import { createResolve } from './assembly/resolver.ts';
 import { coreSipOptions } from './assembly/sip.ts';
@@ -67,6 +68,7 @@ function assemble(
     observers('bans'),
   );
   const https = createCoreHttps(coreHttpsOptions(config, state, resolve, bans, observers('https')));
+  const ice = iceCounters(state, metrics.counter('media'));
   const media = new CoreMedia(
     coreMediaOptions(
       config,
@@ -76,6 +78,7 @@ function assemble(
           sip.endCall(call, reason),
         ),
         onLost: (call) => sip.endCall(call, 'media was lost at edge'),
+        onIceCall: (call) => ice.ended(call),
       },
       resolve,
       observers('media'),
@@ -116,7 +119,7 @@ function assemble(
   return [
     { open: () => undefined, close: () => state.store.close() },
     { open: () => https.start(), close: () => https.close(closing) },
-    { open: () => undefined, close: () => media.close(closing) },
+    { open: () => ice.open(), close: () => media.close(closing) },
     { open: () => sip.listen(), close: () => sip.close(closing) },
     ...clients.map((client) => ({ open: () => client.start(), close: () => client.close(closing) })),
     ...(xmpp ? [{ open: () => undefined, close: () => xmpp.close(closing) }] : []),
@@ -134,6 +137,7 @@ function assemble(
         intrusion: bans.status(),
         sip: sip.status(),
         media: media.status(),
+        icePassthrough: ice.status(),
         xmpp: xmpp?.status() ?? 'off',
       }),
       unblock: (id) => {

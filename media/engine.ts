@@ -51,8 +51,12 @@ export interface Probe {
 
 export interface FlowSpec {
   readonly input: FlowInput;
-  /** `rtp`: RTP and RTCP by RFC 5761, all else dropped. `opaque`: bytes that nobody reads, no crypto. */
-  readonly content: 'rtp' | 'opaque';
+  /**
+   * `rtp`: RTP and RTCP by RFC 5761, all else dropped. `opaque`: bytes that nobody reads, no crypto. `passthrough`:
+   * RTP, RTCP and STUN of two ends that hold the keys: what goes on is the packet as it came, `unprotect` only checks
+   * its tag, there is no `protect`, and STUN leaves by `rtp`.
+   */
+  readonly content: 'rtp' | 'opaque' | 'passthrough';
   readonly probe?: Probe | undefined;
   /** Contexts tried in order, so that both keys work while a peer changes them. Empty: packets are not opened. */
   readonly unprotect: readonly CryptoId[];
@@ -97,6 +101,8 @@ export interface LinkCounters {
 export type EngineEvent =
   /** A tokened packet's tag was right and it was the newest of its stream. Once per token and flow. */
   | { readonly type: 'proven'; readonly flow: FlowId; readonly token: number }
+  /** A tokened STUN message of a passthrough flow; nothing about it has been checked. Once per second and token. */
+  | { readonly type: 'check'; readonly flow: FlowId; readonly token: number; readonly bytes: Buffer }
   /** A port flow that accepts any port of an address took a packet from a new port. */
   | { readonly type: 'source'; readonly flow: FlowId; readonly source: TransportAddress }
   | { readonly type: 'bad-tags'; readonly flow: FlowId; readonly packets: number }

@@ -8,6 +8,7 @@ export {
   WANTED_TRUNK_BUFFER_BYTES,
   type CryptoId,
   type EngineEvent,
+  type FlowChange,
   type FlowCounters,
   type FlowDrop,
   type FlowId,

@@ -9,8 +9,9 @@ type ClusterConfig = CoreConfig['unifiedCm'][number];
 /** HTTPS ports of Unity Connection (mra-wire §7.3); its notifier ports wait until their paths are known. */
 const unityPorts = [443, 8443];
 
-function sipPorts({ sip }: ClusterConfig): ClusterOptions['sip'] {
+function sipPorts({ sip, icePassthrough }: ClusterConfig): ClusterOptions['sip'] {
   return {
+    passesIce: icePassthrough,
     tcpPort: sip.transport === 'tcp' ? sip.tcpPort : undefined,
     tlsPort: sip.transport === 'tls' ? sip.tlsPort : undefined,
     oauthPort: sip.transport === 'oauth' ? sip.oauthPort : undefined,

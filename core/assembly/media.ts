@@ -9,7 +9,7 @@ import type { CoreMediaOptions } from '../media/index.ts';
 import type { Resolve } from './resolver.ts';
 
 type MediaCall = Parameters<CoreMediaOptions['onInactive']>[0];
-type MediaEvents = Pick<CoreMediaOptions, 'reportMedia' | 'onInactive' | 'onLost'>;
+type MediaEvents = Pick<CoreMediaOptions, 'reportMedia' | 'onInactive' | 'onLost' | 'onIceCall'>;
 
 /** Options of the media plane. */
 export function coreMediaOptions(
@@ -33,6 +33,7 @@ export function coreMediaOptions(
     lastPort: media.ports.last,
     portQuarantineMs: MEDIA_LIMITS.portQuarantineMs,
     insideEncryption: media.insideEncryption,
+    deniedCandidates: [...MEDIA_LIMITS.deniedCandidates, ...media.deniedCandidates],
     inactivityMs: media.inactivityTimeout,
     helloIntervalMs: MEDIA_LIMITS.helloIntervalMs,
     linkDeadMs: MEDIA_LIMITS.linkDeadMs,

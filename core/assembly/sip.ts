@@ -35,6 +35,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     count: around.count,
     nodes: around.nodes,
     media: around.media,
+    passesIce: () => config.media.icePassthrough,
     name: traversalZones[0]?.self.name ?? core.name,
     announced: ports,
     listen: ports,

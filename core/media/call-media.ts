@@ -16,7 +16,10 @@ import type { EncryptionPolicy } from './core-media-options.ts';
 import { chooseCrypto, PLAIN, type LegCrypto, type LegKeys } from './leg-keys.ts';
 import { MediaLine, type LineAgreement, type LineHost } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
+import { IceCall } from './ice-call.ts';
+import { anchorCandidates, offersCandidates, sessionIce } from './ice-section.ts';
 import { LegOrigin } from './origin.ts';
+import { answerPassage, isReflected, passSection, type PassedSection } from './passed-section.ts';
 import {
   profile,
   readSection,
@@ -30,6 +33,9 @@ export interface CallMediaOptions {
   readonly callId: string;
   readonly insideAddress: string;
   readonly insideEncryption: EncryptionPolicy;
+  /** Keys and candidates may go on as they came. */
+  readonly mayPassIce: boolean;
+  readonly isCandidateDenied: (address: string) => boolean;
   readonly randomBelow: (limit: number) => number;
   readonly host: LineHost;
   /** Said once, when the session is closed. */
@@ -44,6 +50,8 @@ interface Plan {
   readonly usable: boolean;
   /** The a=crypto line of the offer that we take. */
   readonly chosen: CryptoAttribute | undefined;
+  /** Its keys and candidates went on as they came. */
+  readonly passed: PassedSection | undefined;
 }
 
 interface Exchange {
@@ -66,10 +74,15 @@ type Verdict =
       readonly section: Section;
       readonly client: CryptoAttribute | undefined;
       readonly inside: CryptoAttribute | undefined;
+      /** Keys are the two ends': what of the answer goes on as it came. */
+      readonly passed?: PassedSection | undefined;
     };
 
 export class CallMedia implements MediaSession {
   readonly callId: string;
+  /** What becomes of ICE in this call. */
+  readonly ice: IceCall;
+  isConnected = false;
   readonly #options: CallMediaOptions;
   readonly #lines: (MediaLine | undefined)[] = [];
   readonly #origins: Readonly<Record<MediaSide, LegOrigin>>;
@@ -86,6 +99,7 @@ export class CallMedia implements MediaSession {
   constructor(options: CallMediaOptions) {
     this.callId = options.callId;
     this.#options = options;
+    this.ice = new IceCall(options.mayPassIce);
     const number = (): number => 1 + options.randomBelow(0x7ffffffe);
     this.#origins = { client: new LegOrigin(number()), inside: new LegOrigin(number()) };
   }
@@ -118,7 +132,7 @@ export class CallMedia implements MediaSession {
     const sdp = parseSdp(bytes);
     if (sdp.media.length < (this.#last?.plans.length ?? 0))
       throw new MediaRefusal('bad-offer', 'Media section missing');
-    const plans = sdp.media.map((_, index) => this.#plan(from, readSection(sdp, index), index));
+    const plans = sdp.media.map((_, index) => this.#plan(from, sdp, index));
     const wanted = plans.some((plan) => plan.section.active);
     if (wanted && !plans.some((plan) => plan.usable))
       throw new MediaRefusal('no-usable-media', 'No usable media');
@@ -132,7 +146,29 @@ export class CallMedia implements MediaSession {
       if (this.#pending === exchange) this.rollback();
       throw error;
     }
+    this.#noteIce(
+      'offer',
+      from,
+      sdp,
+      plans.map(({ passed }) => passed),
+    );
     return this.#writeOffer(from === 'client' ? 'inside' : 'client', exchange);
+  }
+
+  /** Who offers candidates, and by what the first section with ICE says that media goes. */
+  #noteIce(
+    what: 'offer' | 'answer',
+    from: MediaSide,
+    sdp: Sdp,
+    passed: readonly (PassedSection | undefined)[],
+  ): void {
+    if (sdp.media.some((_, index) => offersCandidates(sdp, index) && isOfFarClient(from, passed[index])))
+      this.ice.offered(from);
+    const index = passed.findIndex((section) => section?.ice !== undefined);
+    const ice = passed[index]?.ice;
+    if (ice === undefined) return;
+    if (from === 'inside') return this.ice.fromInside(what, ice);
+    this.ice.fromClient(what, ice, readSection(sdp, index).rtp, this.#lines[index]!.clientAddress);
   }
 
   /** A rollback or close may have come while ports were being opened. */
@@ -141,13 +177,28 @@ export class CallMedia implements MediaSession {
       throw new MediaRefusal('closed', 'Offer withdrawn');
   }
 
-  #plan(from: MediaSide, section: Section, index: number): Plan {
+  #plan(from: MediaSide, sdp: Sdp, index: number): Plan {
+    const section = readSection(sdp, index);
+    const passed = this.#pass(from, sdp, section, index);
     const keys = from === 'client' ? this.#lines[index]?.clientKeys : this.#lines[index]?.insideKeys;
     const chosen = section.content === 'rtp' ? this.#choose(from, section, keys) : undefined;
-    if (!section.active || section.content === 'unsupported') return { section, usable: false, chosen };
-    if (section.content === 'opaque') return { section, usable: true, chosen };
-    if (chosen !== undefined && keys?.reflects(chosen) === true) return { section, usable: false, chosen };
-    return { section, usable: chosen !== undefined || this.#mayBePlain(from, section), chosen };
+    const plan = (usable: boolean): Plan => ({
+      section,
+      usable,
+      chosen,
+      passed: usable ? passed : undefined,
+    });
+    if (!section.active || section.content === 'unsupported') return plan(false);
+    if (section.content === 'opaque') return plan(true);
+    if (chosen !== undefined && keys?.reflects(chosen) === true) return plan(false);
+    return plan(chosen !== undefined || this.#mayBePlain(from, section));
+  }
+
+  /** What of a section may go on as it came; undefined where media has to end here. */
+  #pass(from: MediaSide, sdp: Sdp, section: Section, index: number): PassedSection | undefined {
+    const { mayPassIce, isCandidateDenied: isDenied, count } = this.#options;
+    if (!mayPassIce || section.content !== 'rtp' || !section.active) return undefined;
+    return passSection(sdp, index, from, { isDenied, count });
   }
 
   #choose(from: MediaSide, section: Section, keys: LegKeys | undefined): CryptoAttribute | undefined {
@@ -175,7 +226,11 @@ export class CallMedia implements MediaSession {
     const { content } = plan.section;
     if (!plan.usable || content === 'unsupported') return;
     if (!this.#fits(plan, index)) this.#dropLine(index);
-    const line = (this.#lines[index] ??= new MediaLine(content, this.#options.host));
+    const line = (this.#lines[index] ??= new MediaLine(
+      content,
+      this.#options.host,
+      this.#options.mayPassIce,
+    ));
     await line.open();
     if (this.#closed) {
       line.close(false);
@@ -193,18 +248,27 @@ export class CallMedia implements MediaSession {
     const { sdp, plans } = exchange;
     const media = sdp.media.map((section, index) =>
       plans[index]!.usable
-        ? writeSection(section, plans[index]!.section.content, this.#ownOffer(to, section, index))
+        ? writeSection(
+            section,
+            plans[index]!.section.content,
+            this.#ownOffer(to, section, plans[index]!, index),
+          )
         : refusedMedia(section, section.protocol),
     );
     const fallback = to === 'inside' && this.#options.insideEncryption === 'best-effort';
-    return this.#print(to, sdp, media, fallback);
+    const passes = plans.some(({ passed }) => passed?.ice !== undefined);
+    return this.#print(to, sdp, media, { fallback, passes });
   }
 
   /** Our side of a section that we offer. RTCP ports follow RTP's, so a=rtcp is never needed. */
-  #ownOffer(to: MediaSide, section: SdpMedia, index: number): OwnTransport {
+  #ownOffer(to: MediaSide, section: SdpMedia, { passed }: Plan, index: number): OwnTransport {
     const line = this.#lines[index]!;
     const place = this.#place(to, line);
     if (line.content === 'opaque') return { ...place, protocol: section.protocol, crypto: [], mux: false };
+    if (passed !== undefined) {
+      const isSecure = to === 'client' || this.#options.insideEncryption === 'on';
+      return this.#passedTransport(to, passed, profile(section.protocol, isSecure), index);
+    }
     if (to === 'client') {
       return {
         ...place,
@@ -216,6 +280,14 @@ export class CallMedia implements MediaSession {
     const policy = this.#options.insideEncryption;
     const crypto = policy === 'off' ? [] : line.insideKeys.offer();
     return { ...place, protocol: profile(section.protocol, policy === 'on'), crypto, mux: false };
+  }
+
+  /** Keys, multiplexing and candidates as they came, and the traversal path as the last candidate. */
+  #passedTransport(to: MediaSide, passed: PassedSection, protocol: string, index: number): OwnTransport {
+    const place = this.#place(to, this.#lines[index]!);
+    const told = to === 'inside' ? this.ice.told : undefined;
+    const added = passed.ice === undefined ? [] : anchorCandidates(place, passed.ice.hasRtcp, told);
+    return { ...place, protocol, crypto: [], mux: false, passed: passed.lines, added };
   }
 
   #place(to: MediaSide, line: MediaLine): { address: string; port: number } {
@@ -231,15 +303,15 @@ export class CallMedia implements MediaSession {
     const sdp = parseSdp(bytes);
     if (sdp.media.length !== exchange.plans.length)
       throw new MediaRefusal('bad-answer', 'Media sections differ');
-    const verdicts = exchange.plans.map((plan, index) =>
-      this.#judge(from, plan, readSection(sdp, index), index),
-    );
+    const verdicts = exchange.plans.map((plan, index) => this.#judge(from, plan, sdp, index));
     await Promise.all(
       exchange.plans.map((plan, index) =>
         verdicts[index]!.refused ? Promise.resolve() : this.#ensureLine(plan, index),
       ),
     );
     this.#checkCurrent(exchange);
+    const passed = verdicts.map((verdict) => (verdict.refused ? undefined : verdict.passed));
+    this.#noteIce('answer', from, sdp, passed);
     verdicts.forEach((verdict, index) => this.#apply(exchange, verdict, index));
     this.#pending = undefined;
     this.#last = exchange;
@@ -251,13 +323,27 @@ export class CallMedia implements MediaSession {
     return this.#writeAnswer(exchange, sdp, verdicts);
   }
 
-  #judge(from: MediaSide, plan: Plan, section: Section, index: number): Verdict {
+  #judge(from: MediaSide, plan: Plan, sdp: Sdp, index: number): Verdict {
+    const section = readSection(sdp, index);
     if (!plan.usable || !section.active) return { refused: true };
     if (section.content !== plan.section.content)
       throw new MediaRefusal('bad-answer', 'Media protocol differs');
     if (section.content === 'opaque')
       return { refused: false, section, client: undefined, inside: undefined };
     const line = this.#lines[index];
+    if (plan.passed !== undefined) {
+      const { isCandidateDenied: isDenied, count } = this.#options;
+      const match = answerPassage(plan.passed, sdp, index, from, { isDenied, count });
+      if (match !== undefined && isReflected(match)) throw new MediaRefusal('bad-answer', 'SRTP required');
+      if (match !== undefined) {
+        const [client, inside] =
+          from === 'client' ? [match.answered, match.offered] : [match.offered, match.answered];
+        return { refused: false, section, client, inside, passed: match.passed };
+      }
+      if (from === 'client' || section.crypto.length > 0 || !this.#mayBePlain(from, section))
+        throw new MediaRefusal('bad-answer', 'SRTP required');
+      return { refused: false, section, client: plan.chosen, inside: undefined };
+    }
     if (from === 'client') {
       const client = line?.clientKeys.matchAnswer(section.crypto);
       if (client === undefined || line?.clientKeys.reflects(client) === true) {
@@ -288,6 +374,7 @@ export class CallMedia implements MediaSession {
     const offered = exchange.plans[index]!.section;
     const fromClient = exchange.from === 'client';
     const inside = fromClient ? verdict.section : offered;
+    if (verdict.passed !== undefined) return this.#applyPassed(exchange, verdict, index);
     const agree = (keys: LegKeys, attribute: CryptoAttribute | undefined): LegCrypto =>
       attribute === undefined ? PLAIN : keys.agree(attribute);
     line.program({
@@ -302,14 +389,45 @@ export class CallMedia implements MediaSession {
     });
   }
 
+  #applyPassed(exchange: Exchange, verdict: Verdict & { refused: false }, index: number): void {
+    const line = this.#lines[index]!;
+    const plan = exchange.plans[index]!;
+    const fromClient = exchange.from === 'client';
+    const { rtp, rtcp, sendOnly } = fromClient ? verdict.section : plan.section;
+    const [client, inside] = fromClient
+      ? [plan.passed?.ice, verdict.passed?.ice]
+      : [verdict.passed?.ice, plan.passed?.ice];
+    const hear = (keys: LegKeys, attribute: CryptoAttribute | undefined): LegCrypto =>
+      attribute === undefined ? PLAIN : keys.hear(attribute);
+    line.program({
+      client: hear(line.clientKeys, verdict.client),
+      inside: hear(line.insideKeys, verdict.inside),
+      clientMux: plan.section.mux && verdict.section.mux,
+      insideMux: plan.section.mux && verdict.section.mux,
+      rtp,
+      rtcp,
+      sendOnly,
+      passthrough: {
+        ice: client !== undefined && inside !== undefined ? { client, inside } : undefined,
+        checksTags: !this.ice.hasMovedOff,
+      },
+    });
+  }
+
   #writeAnswer(exchange: Exchange, sdp: Sdp, verdicts: readonly Verdict[]): Buffer {
     const media = sdp.media.map((section, index) => {
       const offered = exchange.sdp.media[index]!;
       if (verdicts[index]!.refused) return refusedMedia(section, offered.protocol);
       const { content } = exchange.plans[index]!.section;
-      return writeSection(section, content, this.#ownAnswer(exchange, section, index));
+      const { passed } = verdicts[index] as Verdict & { refused: false };
+      const own =
+        passed === undefined
+          ? this.#ownAnswer(exchange, section, index)
+          : this.#passedTransport(exchange.from, passed, offered.protocol, index);
+      return writeSection(section, content, own);
     });
-    return this.#print(exchange.from, sdp, media, false);
+    const passes = verdicts.some((verdict) => !verdict.refused && verdict.passed?.ice !== undefined);
+    return this.#print(exchange.from, sdp, media, { fallback: false, passes });
   }
 
   /** Our side of a section that we answer: the offerer's own protocol (RFC 3264 §6.1), its chosen crypto line. */
@@ -323,12 +441,16 @@ export class CallMedia implements MediaSession {
     return { ...place, protocol: exchange.sdp.media[index]!.protocol, crypto, mux: offered.mux };
   }
 
-  #print(to: MediaSide, sdp: Sdp, media: SdpMedia[], fallback: boolean): Buffer {
+  #print(
+    to: MediaSide,
+    sdp: Sdp,
+    media: SdpMedia[],
+    { fallback, passes }: { readonly fallback: boolean; readonly passes: boolean },
+  ): Buffer {
     const address = to === 'client' ? this.#announced : this.#options.insideAddress;
-    return this.#origins[to].print(
-      { session: writeSession(sdp.session, address, fallback, media), media },
-      address,
-    );
+    const passed = passes ? sessionIce(sdp.session) : undefined;
+    const session = writeSession(sdp.session, address, fallback, media, passed);
+    return this.#origins[to].print({ session, media }, address);
   }
 
   /**
@@ -345,6 +467,14 @@ export class CallMedia implements MediaSession {
       this.#last = exchange.former;
     }
     this.#pending = undefined;
+  }
+
+  connected(): void {
+    this.isConnected = true;
+  }
+
+  iceCallType(): string {
+    return this.ice.type;
   }
 
   close(reason: string): void {
@@ -367,6 +497,9 @@ export class CallMedia implements MediaSession {
     this.#activeFlows.delete(flow);
     if (this.#activeFlows.size > 0 || this.#toldInactive || this.#silent || this.#closed) return;
     this.#toldInactive = true;
+    // Two ends that do ICE need not say when they move: silence here is no silence there.
+    if (this.#lines.some((line) => line?.agreement?.passthrough?.ice !== undefined))
+      return this.#options.count('media-bypassed');
     this.#options.onInactive();
   }
 
@@ -376,8 +509,17 @@ export class CallMedia implements MediaSession {
   }
 
   status(): object {
-    return { callId: this.callId, lines: this.#lines.map((line) => line?.status() ?? { path: 'refused' }) };
+    return {
+      callId: this.callId,
+      iceCallType: this.ice.type,
+      lines: this.#lines.map((line) => line?.status() ?? { path: 'refused' }),
+    };
   }
+}
+
+/** Candidates of an inside device are not those of a far client. */
+function isOfFarClient(from: MediaSide, passed: PassedSection | undefined): boolean {
+  return from === 'client' || passed?.ice !== undefined;
 }
 
 function asRefusal(error: unknown): MediaRefusal {

@@ -1,5 +1,6 @@
 // What core's media room is given. Defaults live in the configuration.
 import type { EngineEvent, MediaEngine } from '../../media/index.ts';
+import type { IceCallSummary } from './ice-call.ts';
 
 export type EncryptionPolicy = 'off' | 'best-effort' | 'on';
 
@@ -15,6 +16,10 @@ export interface CoreMediaOptions {
   readonly lastPort: number;
   readonly portQuarantineMs: number;
   readonly insideEncryption: EncryptionPolicy;
+  /** Ranges that no candidate may name, whoever writes it (T-017). */
+  readonly deniedCandidates: readonly string[];
+  /** A call that was answered is over: what became of its ICE. */
+  readonly onIceCall: (call: IceCallSummary) => void;
   /** A session without one good packet for this long is reported once. */
   readonly inactivityMs: number;
   readonly helloIntervalMs: number;

@@ -3,9 +3,10 @@
 import { PortPairs, type EngineEvent, type FlowId, type MediaEngine } from '../../media/index.ts';
 import { idleRequest } from '../../zones/media-link/index.ts';
 import type { EdgeIdentity } from '../sip/edge-identity.ts';
-import type { MediaAnchor, MediaSession } from '../sip/media-anchor.ts';
+import type { MediaAnchor, MediaSession, MediaStart } from '../sip/media-anchor.ts';
 import { CallMedia } from './call-media.ts';
-import type { CoreMediaOptions, EdgeControl, MediaCall } from './core-media-options.ts';
+import { candidatePolicy } from './candidate-policy.ts';
+import type { CoreMediaOptions, EdgeControl } from './core-media-options.ts';
 import { EdgeSide } from './edge-side.ts';
 import type { Component, LineHost, MediaLine } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
@@ -29,6 +30,7 @@ export class CoreMedia implements MediaAnchor {
   readonly #sessions = new Map<string, Entry>();
   readonly #perKey = new Map<string, number>();
   readonly #byFlow = new Map<FlowId, FlowOwner>();
+  readonly #isCandidateDenied: (address: string) => boolean;
   readonly #epoch: string;
   #closed = false;
 
@@ -42,6 +44,7 @@ export class CoreMedia implements MediaAnchor {
 
   constructor(options: CoreMediaOptions) {
     this.#options = options;
+    this.#isCandidateDenied = candidatePolicy(options.deniedCandidates);
     this.#engine = options.createEngine((event) => this.#onEvent(event));
     const { insideAddress: boundAddress, portQuarantineMs: quarantineMs } = options;
     this.#insidePorts = new PortPairs(this.#engine, { ...options, boundAddress, quarantineMs });
@@ -100,7 +103,7 @@ export class CoreMedia implements MediaAnchor {
     this.#options.onLost({ callId: entry.call.callId, key: entry.key });
   }
 
-  open(call: { callId: string; key: string }, edge: EdgeIdentity): MediaSession {
+  open(call: MediaStart, edge: EdgeIdentity): MediaSession {
     const side = this.#edges.get(edge.name);
     if (side === undefined || this.#closed) return refusing(new MediaRefusal('no-link', 'Media link down'));
     const held = this.#perKey.get(call.key) ?? 0;
@@ -116,15 +119,20 @@ export class CoreMedia implements MediaAnchor {
     return session;
   }
 
-  #newSession(id: string, { callId, key }: MediaCall, edge: EdgeSide): CallMedia {
-    const { insideAddress, insideEncryption, randomBelow, onInactive, count } = this.#options;
+  #newSession(id: string, { callId, key, mayPassIce = false }: MediaStart, edge: EdgeSide): CallMedia {
+    const { insideAddress, insideEncryption, randomBelow, onInactive, onIceCall, count } = this.#options;
     const session: CallMedia = new CallMedia({
       callId,
       insideAddress,
       insideEncryption,
+      mayPassIce: mayPassIce && insideEncryption !== 'off',
+      isCandidateDenied: this.#isCandidateDenied,
       randomBelow,
       host: this.#host(id, edge, () => session),
-      onClosed: () => this.#ended(id),
+      onClosed: () => {
+        if (session.isConnected) onIceCall(session.ice.summary());
+        this.#ended(id);
+      },
       onInactive: () => onInactive({ callId, key }),
       count,
     });
@@ -170,6 +178,8 @@ export class CoreMedia implements MediaAnchor {
         return;
       case 'proven':
         return this.#proven(event.flow, event.token);
+      case 'check':
+        return this.#checked(event.flow, event.token, event.bytes);
       case 'idle':
         return this.#byFlow.get(event.flow)?.call.flowIdle(event.flow);
       case 'active':
@@ -181,6 +191,12 @@ export class CoreMedia implements MediaAnchor {
       default:
         return undefined;
     }
+  }
+
+  #checked(flow: FlowId, token: number, check: Buffer): void {
+    const probe = this.#byFlow.get(flow)?.probe;
+    if (probe?.line.provesSource(probe.component, check) === true) this.#proven(flow, token);
+    else this.#options.count('media-check-refused');
   }
 
   #proven(flow: FlowId, token: number): void {
@@ -221,6 +237,8 @@ function refusing(refusal: MediaRefusal): MediaSession {
     offer: () => Promise.reject(refusal),
     answer: () => Promise.reject(refusal),
     rollback: () => {},
+    connected: () => {},
+    iceCallType: () => 'none',
     close: () => {},
     status: () => ({ refused: refusal.code }),
   };

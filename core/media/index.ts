@@ -3,3 +3,5 @@
 export { CoreMedia } from './core-media.ts';
 export type { CoreMediaLog, CoreMediaOptions, EdgeControl, EncryptionPolicy } from './core-media-options.ts';
 export { MediaRefusal, type MediaRefusalCode } from './media-refusal.ts';
+export type { IceCallSummary } from './ice-call.ts';
+export { IceMetrics, readInterval } from './ice-metrics.ts';

@@ -100,13 +100,18 @@ export class LegKeys {
 
   /** Contexts for what was agreed. A key met before keeps its context, replay window and rollover counter. */
   agree(attribute: CryptoAttribute): LegCrypto {
+    return { ...this.hear(attribute), protect: this.#protect(suiteName(attribute)) };
+  }
+
+  /** Contexts that check what the peer sends and seal nothing: the key that answers it is held by a far client. */
+  hear(attribute: CryptoAttribute): LegCrypto {
     const suite = suiteName(attribute);
     const known = this.#remotes.find((remote) => sameKey(remote.attribute, attribute));
     const current = known ?? this.#newRemote(attribute, suite);
     this.#remotes = [current, ...this.#remotes.filter((remote) => remote !== current)];
     for (const old of this.#remotes.splice(KEPT_REMOTES)) this.#engine.removeCrypto(old.crypto);
     const unprotect = this.#remotes.slice(0, TRIED_REMOTES).map((remote) => remote.crypto);
-    return { protect: this.#protect(suite), unprotect, suite };
+    return { protect: undefined, unprotect, suite };
   }
 
   #newRemote(attribute: CryptoAttribute, suite: SuiteName): RemoteKey {

@@ -3,10 +3,13 @@
 //
 //   client ⇄ edge port ⇄ channel ⇄ unprotect/protect (client keys) ⇄ protect/unprotect (inside keys) ⇄ inside port
 //
-// Trusts no packet: client packets need a right tag, inside packets the signalled source.
+// Trusts no packet: client packets need a right tag, inside packets the signalled source. With ICE passthrough the keys
+// lie with the two ends: tags are checked, packets go on as they came, and a connectivity check sealed for the far end
+// proves a source too.
 import type {
   Accept,
   BoundPair,
+  FlowChange,
   FlowId,
   FlowOutput,
   FlowSpec,
@@ -17,6 +20,8 @@ import type { TransportAddress } from '../../turn/index.ts';
 import { latchReply, openReply, type OpenReply } from '../../zones/media-link/index.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { EdgeSide } from './edge-side.ts';
+import { CheckedSource } from './checked-source.ts';
+import type { IceCredentials } from './ice-section.ts';
 import { LegKeys, type LegCrypto } from './leg-keys.ts';
 import { MediaRefusal } from './media-refusal.ts';
 
@@ -46,6 +51,16 @@ export interface LineAgreement {
   readonly rtp: TransportAddress | undefined;
   readonly rtcp: TransportAddress | undefined;
   readonly sendOnly: boolean;
+  /** Keys are the two ends'; undefined: they are ours. */
+  readonly passthrough?: LinePassthrough | undefined;
+}
+
+/** What a line with end-to-end keys needs to know. */
+export interface LinePassthrough {
+  /** Credentials of both ends, where both do ICE. */
+  readonly ice: { readonly client: IceCredentials; readonly inside: IceCredentials } | undefined;
+  /** False once media has gone another way: from then on nobody here can know the packets' rollover counter. */
+  readonly checksTags: boolean;
 }
 
 type Channels = Readonly<Record<'rtp' | 'rtcp' | 'rtpProbe' | 'rtcpProbe', number>>;
@@ -59,6 +74,7 @@ interface Resources {
 }
 
 interface LineFlows {
+  readonly content: FlowSpec['content'];
   /** From the client: both components, proven and probing. */
   readonly fromClient: readonly FlowId[];
   readonly fromInside: Readonly<Partial<Record<Component, FlowId>>>;
@@ -69,14 +85,21 @@ export class MediaLine {
   readonly clientKeys: LegKeys;
   readonly insideKeys: LegKeys;
   readonly #host: LineHost;
+  /** What edge and our flows may meet: STUN only where ICE may pass. */
+  readonly #edgeContent: 'rtp' | 'opaque' | 'passthrough';
+  readonly #checked: Readonly<Record<Component, CheckedSource>> = {
+    rtp: new CheckedSource(),
+    rtcp: new CheckedSource(),
+  };
   #resources: Resources | undefined;
   #flows: LineFlows | undefined;
   #agreement: LineAgreement | undefined;
   #closed = false;
 
-  constructor(content: 'rtp' | 'opaque', host: LineHost) {
+  constructor(content: 'rtp' | 'opaque', host: LineHost, mayPassIce = false) {
     this.content = content;
     this.#host = host;
+    this.#edgeContent = mayPassIce && content === 'rtp' ? 'passthrough' : content;
     this.clientKeys = new LegKeys(host.engine, host.randomBytes);
     this.insideKeys = new LegKeys(host.engine, host.randomBytes);
   }
@@ -122,7 +145,7 @@ export class MediaLine {
 
   async #openEdge(link: EdgeLink, channels: Channels, stream: number): Promise<OpenReply> {
     const { session, edge } = this.#host;
-    const body = { session, stream, content: this.content, link: link.name, channels };
+    const body = { session, stream, content: this.#edgeContent, link: link.name, channels };
     const reply = openReply.safeParse(await edge.request('media.open', body));
     if (!reply.success) throw new MediaRefusal('edge-refused', 'Media not available', { cause: reply.error });
     return reply.data;
@@ -132,7 +155,11 @@ export class MediaLine {
   program(agreement: LineAgreement): void {
     const resources = this.#opened();
     this.#agreement = agreement;
-    this.#flows ??= this.#addFlows(resources);
+    const content = agreement.passthrough === undefined ? this.content : 'passthrough';
+    if (this.#flows?.content !== content) this.#removeFlows();
+    this.#flows ??= this.#addFlows(resources, content);
+    if (agreement.passthrough !== undefined)
+      return this.#programPassthrough(resources, agreement, this.#flows);
     const { engine } = this.#host;
     const { client, inside } = agreement;
     const toInside = insideOutputs(resources, agreement);
@@ -147,19 +174,56 @@ export class MediaLine {
     if (rtcp !== undefined) engine.changeFlow(rtcp, { accept: accept(separate, agreement), ...change });
   }
 
-  #addFlows(resources: Resources): LineFlows {
+  /** Each component goes straight through, whatever is in it: multiplexing was agreed between the two ends. */
+  #programPassthrough(resources: Resources, agreement: LineAgreement, flows: LineFlows): void {
+    const { engine } = this.#host;
+    const { link, channels, inside } = resources;
+    const checksTags = agreement.passthrough?.checksTags === true;
+    const straight = (output: FlowOutput | undefined): Pick<FlowSpec, 'rtp' | 'rtcp'> => ({
+      rtp: output,
+      rtcp: output,
+    });
+    const port = (id: number | undefined, remote: TransportAddress | undefined): FlowOutput | undefined =>
+      id !== undefined && remote !== undefined ? { kind: 'port', port: id, remote } : undefined;
+    const channel = (id: number): FlowOutput => ({ kind: 'channel', link: link.handle, channel: id });
+    const [rtp, rtcp, rtpProbe, rtcpProbe] = flows.fromClient;
+    const tags = (known: boolean): readonly number[] =>
+      checksTags || !known ? agreement.client.unprotect : [];
+    const toRtp = straight(port(inside.rtp, agreement.rtp));
+    const toRtcp = straight(port(inside.rtcp, agreement.rtcp));
+    engine.changeFlow(rtp!, { unprotect: tags(true), ...toRtp });
+    engine.changeFlow(rtcp!, { unprotect: tags(true), ...toRtcp });
+    engine.changeFlow(rtpProbe!, { unprotect: tags(false), ...toRtp });
+    engine.changeFlow(rtcpProbe!, { unprotect: tags(false), ...toRtcp });
+    const unprotect = checksTags ? agreement.inside.unprotect : [];
+    const fromInside = (remote: TransportAddress | undefined, id: number): FlowChange => ({
+      accept: accept(remote, agreement),
+      unprotect,
+      ...straight(channel(id)),
+    });
+    engine.changeFlow(flows.fromInside.rtp!, fromInside(agreement.rtp, channels.rtp));
+    const rtcpFlow = flows.fromInside.rtcp;
+    if (rtcpFlow !== undefined) engine.changeFlow(rtcpFlow, fromInside(agreement.rtcp, channels.rtcp));
+  }
+
+  #addFlows(resources: Resources, content: FlowSpec['content']): LineFlows {
     const { link, channels, inside } = resources;
     const fromChannel = (channel: number, tokened: boolean): FlowId =>
-      this.#addFlow({ kind: 'channel', link: link.handle, channel, tokened });
+      this.#addFlow(content, { kind: 'channel', link: link.handle, channel, tokened });
     const fromPort = (port: number): FlowId =>
-      this.#addFlow({ kind: 'port', port, accept: { kind: 'none' } });
-    if (this.content === 'opaque') {
-      return { fromClient: [fromChannel(channels.rtp, false)], fromInside: { rtp: fromPort(inside.rtp) } };
+      this.#addFlow(content, { kind: 'port', port, accept: { kind: 'none' } });
+    if (content === 'opaque') {
+      return {
+        content,
+        fromClient: [fromChannel(channels.rtp, false)],
+        fromInside: { rtp: fromPort(inside.rtp) },
+      };
     }
     const probes = [fromChannel(channels.rtpProbe, true), fromChannel(channels.rtcpProbe, true)];
     this.#host.watch(probes[0]!, { line: this, component: 'rtp' });
     this.#host.watch(probes[1]!, { line: this, component: 'rtcp' });
     return {
+      content,
       fromClient: [fromChannel(channels.rtp, false), fromChannel(channels.rtcp, false), ...probes],
       fromInside: {
         rtp: fromPort(inside.rtp),
@@ -168,11 +232,23 @@ export class MediaLine {
     };
   }
 
-  #addFlow(input: FlowSpec['input']): FlowId {
+  #addFlow(content: FlowSpec['content'], input: FlowSpec['input']): FlowId {
     const { engine, inactivityMs, watch } = this.#host;
-    const flow = engine.addFlow({ input, content: this.content, unprotect: [], idleAfterMs: inactivityMs });
+    const flow = engine.addFlow({ input, content, unprotect: [], idleAfterMs: inactivityMs });
     watch(flow);
     return flow;
+  }
+
+  /**
+   * A connectivity check from a source that nobody has proven yet. True when it is sealed for the far end and its source
+   * may be latched to: it is a check that this session has not met, and media is not flowing from another source.
+   */
+  provesSource(component: Component, check: Buffer): boolean {
+    const ice = this.#agreement?.passthrough?.ice;
+    if (ice === undefined || this.#flows === undefined) return false;
+    const flow = this.#flows.fromClient[component === 'rtp' ? 0 : 1]!;
+    const { packetsIn } = this.#host.engine.counters(flow);
+    return this.#checked[component].admit(check, ice, packetsIn);
   }
 
   /** A probe's tag was right: edge may send there. Failing is fine, the next packet proves it again. */
@@ -186,11 +262,7 @@ export class MediaLine {
   /** Gives everything back. `tellEdge` false when the whole session is being closed there. */
   close(tellEdge: boolean): void {
     this.#closed = true;
-    for (const flow of this.flows()) {
-      this.#host.unwatch(flow);
-      this.#host.engine.removeFlow(flow);
-    }
-    this.#flows = undefined;
+    this.#removeFlows();
     this.clientKeys.close();
     this.insideKeys.close();
     const resources = this.#resources;
@@ -201,6 +273,14 @@ export class MediaLine {
     const { session, edge } = this.#host;
     // A close that cannot be told is made good by the next claim or by edge's idle question.
     if (tellEdge) edge.request('media.close', { session, stream: resources.stream }).catch(() => {});
+  }
+
+  #removeFlows(): void {
+    for (const flow of this.flows()) {
+      this.#host.unwatch(flow);
+      this.#host.engine.removeFlow(flow);
+    }
+    this.#flows = undefined;
   }
 
   /** Flows by which the engine names this line in its events. */
@@ -270,5 +350,6 @@ function pathText(resources: Resources, agreement: LineAgreement | undefined): s
     `core port ${inside.pair.rtp}`,
     agreement?.rtp === undefined ? 'inside (held)' : `inside ${agreement.rtp.address}:${agreement.rtp.port}`,
   ];
-  return nodes.join(' ⇄ ');
+  const keys = agreement?.passthrough === undefined ? '' : ' (keys end to end)';
+  return `${nodes.join(' ⇄ ')}${keys}`;
 }

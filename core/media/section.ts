@@ -1,5 +1,6 @@
 // One media section of a description, read and rewritten: what we own changes, all else stays as it came.
-// RFC 3264, 4568, 5761. Pure. ICE, DTLS-SRTP and bundling end here: media goes through the anchor.
+// RFC 3264, 4568, 5761. Pure. DTLS-SRTP and bundling end here: media goes through the anchor. So does ICE, unless the
+// lines of it that may go on are named.
 import {
   attributes,
   connectionAddress,
@@ -11,6 +12,7 @@ import {
   withoutAttributes,
   type CryptoAttribute,
   type Sdp,
+  type SdpLine,
   type SdpMedia,
 } from '../../sip/sdp/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
@@ -120,12 +122,19 @@ export interface OwnTransport {
   readonly protocol: string;
   readonly crypto: readonly string[];
   readonly mux: boolean;
+  /** Lines of the description that go on as they came although they are of ICE, SRTP or multiplexing. */
+  readonly passed?: ReadonlySet<SdpLine>;
+  /** Values of a= lines to add: the traversal path among the candidates. */
+  readonly added?: readonly string[];
 }
 
 /** The section for the other leg. An address that says hold goes on saying hold. */
 export function writeSection(media: SdpMedia, content: SectionContent, own: OwnTransport): SdpMedia {
-  const kept = withoutKeys(withoutAttributes(media.lines, content === 'rtp' ? OWN_OF_RTP : OWN_OF_OPAQUE));
-  const added = own.crypto.map((value) => sdpLine('a', `crypto:${value}`));
+  const owned = content === 'rtp' ? OWN_OF_RTP : OWN_OF_OPAQUE;
+  const kept = withoutKeys(withoutAttributes(media.lines, owned, own.passed));
+  const added = [...own.crypto.map((value) => `crypto:${value}`), ...(own.added ?? [])].map((value) =>
+    sdpLine('a', value),
+  );
   if (own.mux) added.push(sdpLine('a', 'rtcp-mux'));
   return {
     ...media,
@@ -141,10 +150,11 @@ export function writeSession(
   address: string,
   fallback: boolean,
   media: readonly SdpMedia[],
+  passed?: ReadonlySet<SdpLine>,
 ): Sdp['session'] {
   const relaysDtls = media.some(({ port, protocol }) => port !== 0 && /^UDP\/D?TLS\//i.test(protocol));
   const own = relaysDtls ? OWN_OF_SESSION : OWN_OF_SESSION_WITHOUT_DTLS;
-  const lines = replaceConnection(withoutKeys(withoutAttributes(session, own)), address);
+  const lines = replaceConnection(withoutKeys(withoutAttributes(session, own, passed)), address);
   return fallback ? [...lines, sdpLine('a', 'X-cisco-srtp-fallback')] : lines;
 }
 

@@ -19,6 +19,8 @@ class SteppedAnchor implements MediaAnchor {
       offer: hand('offer'),
       answer: hand('answer'),
       rollback: () => void this.events.push('rollback'),
+      connected: () => undefined,
+      iceCallType: () => 'none',
       close: (reason: string) => void this.events.push(`close ${reason}`),
       status: () => ({}),
     };

@@ -3,7 +3,13 @@
 // the description changes; everything else in the body stays. Messages of one call leave in the order they came in.
 import type { SipMessage, SipRequest, SipResponse } from '../../sip/index.ts';
 import type { EdgeIdentity } from './edge-identity.ts';
-import { mediaRefusal, type MediaAnchor, type MediaSession, type MediaSide } from './media-anchor.ts';
+import {
+  mediaRefusal,
+  type MediaAnchor,
+  type MediaSession,
+  type MediaSide,
+  type MediaStart,
+} from './media-anchor.ts';
 import { BodyError, findSdp, replaceSdp, type SdpSpan } from './sdp-body.ts';
 
 /** Why a message with a description may not go on. */
@@ -41,7 +47,7 @@ export class CallMedia {
   #isClosed = false;
   readonly #waiting: { readonly run: () => void; readonly next: MediaNext }[] = [];
 
-  constructor(anchor: MediaAnchor, call: { callId: string; key: string }, edge: EdgeIdentity) {
+  constructor(anchor: MediaAnchor, call: MediaStart, edge: EdgeIdentity) {
     this.#open = () => anchor.open(call, edge);
   }
 
@@ -89,6 +95,16 @@ export class CallMedia {
       () => undefined,
       (done) => this.#refused(exchange, done),
     );
+  }
+
+  /** The call was answered. */
+  connected(): void {
+    this.#session?.connected();
+  }
+
+  /** How its media goes, in the words of the call history; undefined before there was a description. */
+  iceCallType(): string | undefined {
+    return this.#session?.iceCallType();
   }
 
   /** Gives the ports back; messages still waiting are refused. Idempotent. */

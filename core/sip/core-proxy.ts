@@ -45,6 +45,8 @@ export interface CoreProxyOptions extends FromClientContext, FromInsideContext, 
   /** Where BYE and ACK for a client wait while the link to its edge is down. */
   readonly linkWait: LinkWait;
   readonly lines: RecordLines;
+  /** Whether the zone of an edge lets keys and candidates of a call go on as they came. */
+  readonly passesIce: (edge: EdgeIdentity) => boolean;
   /** Whether the link to some edge is down: only then an ACK is worth a copy. */
   readonly isLinkMissing: () => boolean;
   readonly pathHeaders: boolean;
@@ -286,10 +288,20 @@ export class CoreProxy implements TransactionUser {
         : { ...refuse(503, dialog), retryAfterSeconds: 5 };
     }
     if (kind === 'call') {
-      dialog.media = new CallMedia(media, { callId: request.callId, key: owner.aor }, edge);
+      const mayPassIce = this.#mayPassIce(outgoing);
+      dialog.media = new CallMedia(media, { callId: request.callId, key: owner.aor, mayPassIce }, edge);
       this.#options.lines.callBegun(dialog, request);
     }
     return dialog;
+  }
+
+  /** Every way that the call may take inside is sealed and lets ICE pass, and so does the zone of its edge. */
+  #mayPassIce({ from, targets, edge, nodeZone, cameFrom }: Outgoing): boolean {
+    const { directory, passesIce } = this.#options;
+    if (!passesIce(edge)) return false;
+    if (from === 'inside')
+      return cameFrom.transport === 'tls' && directory.byZone(nodeZone)?.passesIce === true;
+    return targets.every((target) => target.kind === 'node' && target.node.passesIce === true);
   }
 
   #tryNext(passage: Passage): void {

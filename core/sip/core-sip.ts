@@ -91,6 +91,8 @@ export interface CoreSipOptions extends LinkWaitLimits, LineRates {
   readonly linkKeepalive: KeepaliveOptions;
   readonly nodeKeepalive: KeepaliveOptions | undefined;
   readonly media: MediaAnchor;
+  /** Whether the zone of an edge lets keys and candidates of a call go on as they came (ICE passthrough). */
+  readonly passesIce: (edge: EdgeIdentity) => boolean;
   /** Where bindings outlive the process; undefined: nowhere. */
   readonly store: BindingSpace | undefined;
   readonly clock: Clock;
@@ -252,6 +254,7 @@ export class CoreSip {
       media: options.media,
       linkWait: this.#linkWait,
       lines: this.#lines,
+      passesIce: options.passesIce,
       isLinkMissing: () => this.#missing.size > 0,
       pathHeaders: options.pathHeaders,
       setupTimeoutMs: options.setupTimeoutMs,

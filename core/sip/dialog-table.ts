@@ -34,6 +34,8 @@ export interface Dialog {
   /** How long it may be silent once it is established. */
   silenceMs: number;
   media: CallMedia | undefined;
+  /** How its media went when it ended, in the words of the call history. */
+  iceCallType: string | undefined;
   /** Takes the request back that would have made it, while it rings. */
   cancel: (() => void) | undefined;
 }
@@ -72,7 +74,15 @@ export type DialogRefusal = 'user-call-limit' | 'dialog-table-full';
 /** Everything known when a dialog-forming request is sent on. */
 export type DialogStart = Omit<
   Dialog,
-  'callees' | 'callee' | 'state' | 'deadlineMs' | 'answeredMs' | 'silenceMs' | 'media' | 'cancel'
+  | 'callees'
+  | 'callee'
+  | 'state'
+  | 'deadlineMs'
+  | 'answeredMs'
+  | 'silenceMs'
+  | 'media'
+  | 'iceCallType'
+  | 'cancel'
 >;
 
 interface Held {
@@ -121,6 +131,7 @@ export class DialogTable {
       answeredMs: undefined,
       silenceMs: maxSilenceMs,
       media: undefined,
+      iceCallType: undefined,
       cancel: undefined,
     };
     this.#dialogs.set(start.proxyCallId, dialog);
@@ -133,6 +144,7 @@ export class DialogTable {
     if (dialog.state === 'ended') return;
     if (silenceMs !== undefined) dialog.silenceMs = Math.min(silenceMs, this.#limits.maxSilenceMs);
     dialog.cancel = undefined;
+    if (dialog.answeredMs === undefined) dialog.media?.connected();
     dialog.answeredMs ??= nowMs;
     if (dialog.state === 'confirmed') return this.touch(dialog, nowMs);
     dialog.state = dialog.kind === 'call' ? 'accepted' : 'confirmed';
@@ -157,6 +169,7 @@ export class DialogTable {
     if (dialog.state === 'ended') return;
     dialog.state = 'ended';
     dialog.deadlineMs = nowMs + this.#limits.lingerMs;
+    dialog.iceCallType = dialog.media?.iceCallType();
     dialog.media?.close(reason);
     dialog.media = undefined;
     dialog.cancel = undefined;

@@ -6,9 +6,18 @@ import type { EdgeIdentity } from './edge-identity.ts';
 /** Which leg of a call a description comes from: the client outside, or the device and call control inside. */
 export type MediaSide = 'client' | 'inside';
 
-/** Opens one media session per call that has a description; `key` names the user for quotas. */
+/** The call that a media session is opened for. */
+export interface MediaStart {
+  readonly callId: string;
+  /** The user, for quotas. */
+  readonly key: string;
+  /** Signalling is sealed on every leg and the zones allow it: keys and candidates may go on as they came. */
+  readonly mayPassIce?: boolean;
+}
+
+/** Opens one media session per call that has a description. */
 export interface MediaAnchor {
-  open(call: { callId: string; key: string }, edge: EdgeIdentity): MediaSession;
+  open(call: MediaStart, edge: EdgeIdentity): MediaSession;
 }
 
 /** One client leg joined to one inside leg. Offers and answers may come from either side, re-offers at any time. */
@@ -19,6 +28,10 @@ export interface MediaSession {
   answer(from: MediaSide, sdp: Buffer): Promise<Buffer>;
   /** The last offer was refused: the session is as before it. */
   rollback(): void;
+  /** The call was answered: it counts among the connected ones. */
+  connected(): void;
+  /** By which pair of candidates its media goes, in the words of the call history; `none`: by the traversal path. */
+  iceCallType(): string;
   /** Frees the ports on both machines. Idempotent. */
   close(reason: string): void;
   status(): object;

@@ -13,6 +13,8 @@ export interface SipNode {
   readonly zone: string;
   /** The deployment (partition) of its cluster; undefined where there is none. */
   readonly deployment?: string;
+  /** Keys and candidates may go to it as they came (ICE passthrough). */
+  readonly passesIce?: boolean;
 }
 
 export interface NodeDirectoryOptions {

@@ -61,7 +61,9 @@ export class RecordLines {
     const { answeredMs } = dialog;
     const durationSeconds = answeredMs === undefined ? 0 : Math.round((nowMs - answeredMs) / 1000);
     const isAnswered = answeredMs !== undefined;
-    this.#record({ ...whose(dialog), reason, answered: isAnswered, durationSeconds }, 'call ended');
+    const { iceCallType } = dialog;
+    const how = { reason, answered: isAnswered, durationSeconds, ...(iceCallType && { iceCallType }) };
+    this.#record({ ...whose(dialog), ...how }, 'call ended');
   }
 
   #record(fields: object, text: string): void {

@@ -6,6 +6,8 @@ export interface SipPorts {
   readonly tcpPort: number | undefined;
   readonly tlsPort: number | undefined;
   readonly oauthPort: number | undefined;
+  /** ICE passthrough is switched on for the cluster. */
+  readonly passesIce?: boolean;
 }
 
 export interface SipZone {
@@ -19,6 +21,8 @@ export interface SipZone {
   readonly port: number;
   readonly cluster: string;
   readonly deployment: string;
+  /** Keys and candidates may go to it as they came: switched on, and over TLS. */
+  readonly passesIce: boolean;
   /** PEM of the authorities for TLS; undefined: the system's. */
   readonly trust: string | undefined;
 }
@@ -40,6 +44,7 @@ export function sipZonesOf(node: CallControlNode, ports: SipPorts): SipZone[] {
             port,
             cluster,
             deployment,
+            passesIce: ports.passesIce === true && transport === 'tls',
             trust,
           },
         ];

@@ -145,7 +145,7 @@ export class EdgeMedia {
     const session = this.#sessionFor(core, request, from.peer.name);
     session.opening.add(request.stream);
     try {
-      const ports = await this.#ports.open(request.content === 'rtp');
+      const ports = await this.#ports.open(request.content !== 'opaque');
       if (session.closed) {
         this.#ports.close(ports);
         throw new EdgeMediaRefusal('closed', 'the session was closed meanwhile');

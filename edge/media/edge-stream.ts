@@ -52,7 +52,7 @@ export class EdgeStream {
     const toCore = this.#engine.addFlow({
       input: { kind: 'port', port, accept: { kind: 'none' } },
       content,
-      probe: content === 'rtp' ? { link, channel: probeChannel, maxSources, packetsPerSecond } : undefined,
+      probe: content !== 'opaque' ? { link, channel: probeChannel, maxSources, packetsPerSecond } : undefined,
       unprotect: [],
       rtp: output,
       rtcp: output,

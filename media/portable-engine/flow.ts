@@ -1,7 +1,7 @@
 // The packet path of the portable engine: one flow, one direction, from input to output in one call.
 // take → kind (RFC 5761) → unprotect → protect → send; each step drops and counts by name.
 // Trusts no source: what `accept` does not name can at most become a probe.
-import type { TransportAddress } from '../../turn/index.ts';
+import { looksLikeStun, type TransportAddress } from '../../turn/index.ts';
 import {
   CHANNEL_HEADER_BYTES,
   TOKEN_BYTES,
@@ -34,6 +34,7 @@ export interface FlowParts {
 /** What a flow tells the engine; the engine adds the flow's handle and bounds the rate. */
 export interface FlowWatcher {
   proven(token: number, now: number): void;
+  check(token: number, bytes: Buffer, now: number): void;
   /** False when it is too soon to tell: the flow asks again with the next packet. */
   newSource(source: TransportAddress, now: number): boolean;
   resumed(): void;
@@ -112,7 +113,7 @@ export class Flow {
 
   #refuse(packet: Buffer, address: string, port: number): void {
     const { probe } = this.parts;
-    const kind = this.spec.content === 'rtp' ? packetKind(packet) : 'rtp';
+    const kind = this.spec.content === 'opaque' || this.#isStun(packet) ? 'rtp' : packetKind(packet);
     if (kind === 'short' || kind === 'other') {
       this.#drops[kind === 'short' ? 'short' : 'not-rtp'] += 1;
     } else if (probe === undefined) {
@@ -140,9 +141,18 @@ export class Flow {
       this.#forward(packet, this.parts.rtp);
       return;
     }
+    if (this.#isStun(packet)) {
+      if (token === undefined) this.#forward(packet, this.parts.rtp);
+      else this.#watcher.check(token, packet, this.#now());
+      return;
+    }
     const kind = packetKind(packet);
     if (kind === 'short' || kind === 'other') this.#drops[kind === 'short' ? 'short' : 'not-rtp'] += 1;
     else this.#transform(packet, kind, token);
+  }
+
+  #isStun(packet: Buffer): boolean {
+    return this.spec.content === 'passthrough' && looksLikeStun(packet);
   }
 
   #transform(packet: Buffer, kind: 'rtp' | 'rtcp', token: number | undefined): void {
@@ -154,7 +164,8 @@ export class Flow {
     this.#pass();
     if (token !== undefined && opened.newest) this.#watcher.proven(token, this.passedAt);
     const output = kind === 'rtp' ? this.parts.rtp : this.parts.rtcp;
-    if (this.parts.protect === undefined) this.#forward(opened.packet, output);
+    if (this.spec.content === 'passthrough') this.#forward(packet, output);
+    else if (this.parts.protect === undefined) this.#forward(opened.packet, output);
     else this.#forwardProtected(this.parts.protect, opened.packet, kind, output);
   }
 

@@ -284,11 +284,17 @@ class PortableEngine implements MediaEngine {
 
   #watcher(id: FlowId): ConstructorParameters<typeof Flow>[2] {
     const proofs = new EventRate(1000, 16);
+    const checks = new EventRate(1000, 16);
     const moves = new EventRate(250, 1);
     const { onEvent } = this.#options;
     return {
       proven: (token, now) => {
         if (proofs.admit(String(token), now)) onEvent({ type: 'proven', flow: id, token });
+      },
+      check: (token, bytes, now) => {
+        // The datagram's buffer is the socket's: what outlives this call is a copy.
+        if (checks.admit(String(token), now))
+          onEvent({ type: 'check', flow: id, token, bytes: Buffer.from(bytes) });
       },
       newSource: (source, now) => {
         const admitted = moves.admit('move', now);

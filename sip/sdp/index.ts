@@ -1,6 +1,15 @@
 // Posture of sip/sdp/: trusts no description; at most 32 KiB, 1,000 lines, 16 media sections, all pure functions.
 // What is not edited prints byte for byte as it came.
 export {
+  isIcePassword,
+  isIceUfrag,
+  parseCandidate,
+  parseRemoteCandidates,
+  type Candidate,
+  type CandidateRefusal,
+  type CandidateType,
+} from './candidate.ts';
+export {
   parseCrypto,
   printCrypto,
   type CryptoAttribute,

@@ -9,9 +9,13 @@ export function sdpLine(type: string, value: string): SdpLine {
   return { type, value, end: END };
 }
 
-/** Without the a= lines of these names (lower case). */
-export function withoutAttributes(lines: readonly SdpLine[], names: ReadonlySet<string>): SdpLine[] {
-  return lines.filter((line) => !names.has(attributeName(line)));
+/** Without the a= lines of these names (lower case), but for the lines in `kept`. */
+export function withoutAttributes(
+  lines: readonly SdpLine[],
+  names: ReadonlySet<string>,
+  kept?: ReadonlySet<SdpLine>,
+): SdpLine[] {
+  return lines.filter((line) => kept?.has(line) === true || !names.has(attributeName(line)));
 }
 
 /** c= of a section or the session replaced, or put where RFC 8866 §5 wants it (after i=) when there was none. */

@@ -122,6 +122,8 @@ export class MediaPair {
       insideAddress: address(2),
       linkAddress: address(3),
       insideEncryption: 'off',
+      deniedCandidates: [],
+      onIceCall: (call) => this.events.push(`ice ${call.type}, offered by ${call.offers}`),
       inactivityMs: 60_000,
       helloIntervalMs: 1500,
       linkDeadMs: 4000,

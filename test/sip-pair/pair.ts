@@ -48,6 +48,8 @@ export class MarkingAnchor implements MediaAnchor {
       offer: hand('offer'),
       answer: hand('answer'),
       rollback: () => void this.events.push('rollback'),
+      connected: () => undefined,
+      iceCallType: () => 'none',
       close: (reason: string) => {
         this.openSessions -= 1;
         this.events.push(`close: ${reason}`);
@@ -219,6 +221,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       linkKeepalive: keepalive,
       nodeKeepalive: undefined,
       media,
+      passesIce: () => false,
       store: undefined,
       clock: systemClock,
       wallClock: () => pair.nowMs,

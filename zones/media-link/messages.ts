@@ -31,7 +31,7 @@ export const linkReply = z.strictObject({ fresh: z.boolean() });
 export const openRequest = z.strictObject({
   session: sessionId,
   stream: streamNumber,
-  content: z.enum(['rtp', 'opaque']),
+  content: z.enum(['rtp', 'opaque', 'passthrough']),
   link: linkId,
   channels: z.strictObject({ rtp: channel, rtcp: channel, rtpProbe: channel, rtcpProbe: channel }),
 });

@@ -1,0 +1,94 @@
+// What became of ICE in one call: who offered candidates, and by which pair its media goes in the end. The words are
+// those of the deployment guide's call history (X14.3, "View Call Types in the Call History").
+// Reads descriptions that have been judged already; remembers two lists of candidates and no packet.
+import type { Candidate } from '../../sip/sdp/index.ts';
+import type { TransportAddress } from '../../turn/index.ts';
+import type { MediaSide } from '../sip/media-anchor.ts';
+import { selectedOfPlace, type SectionIce, type Selected } from './ice-section.ts';
+
+/** `none`: by the traversal path. */
+export const ICE_CALL_TYPES = [
+  'none',
+  'host_to_host',
+  'host_to_srflx',
+  'host_to_relay',
+  'srflx_to_srflx',
+  'srflx_to_relay',
+  'relay_to_relay',
+] as const;
+export type IceCallType = (typeof ICE_CALL_TYPES)[number];
+
+/** A call as the counters see it when it is over. */
+export interface IceCallSummary {
+  /** Zones, transport and configuration let ICE pass. */
+  readonly isConfigured: boolean;
+  /** How many of its ends offered candidates. */
+  readonly offers: 0 | 1 | 2;
+  readonly type: IceCallType;
+}
+
+export class IceCall {
+  readonly #isConfigured: boolean;
+  readonly #offered = new Set<MediaSide>();
+  /** The client's own, which the next description may name as chosen. */
+  #candidates: readonly Candidate[] = [];
+  readonly #selected: Partial<Record<MediaSide, Selected>> = {};
+  /** The exchange under way was begun after ICE had concluded. */
+  #isConcluding = false;
+
+  constructor(isConfigured: boolean) {
+    this.#isConfigured = isConfigured;
+  }
+
+  /** Someone offered candidates, whether or not they went on. */
+  offered(side: MediaSide): void {
+    this.#offered.add(side);
+  }
+
+  /** The first section with ICE of a client's description; `anchor` is what the client knows the traversal path by. */
+  fromClient(
+    what: 'offer' | 'answer',
+    ice: SectionIce,
+    place: TransportAddress | undefined,
+    anchor: TransportAddress,
+  ): void {
+    if (what === 'offer') this.#isConcluding = ice.remote !== undefined;
+    if (this.#isConcluding && place !== undefined) {
+      const isAnchored = ice.remote?.address === anchor.address && ice.remote.port === anchor.port;
+      this.#selected.client = isAnchored
+        ? 'none'
+        : selectedOfPlace(place, this.#candidates.concat(ice.candidates));
+    }
+    this.#candidates = ice.candidates;
+  }
+
+  /** The first section with ICE that came from inside: a far client's, with what its core has noted. */
+  fromInside(what: 'offer' | 'answer', ice: SectionIce): void {
+    if (what === 'offer') this.#isConcluding = ice.farSelected !== undefined;
+    if (ice.farSelected !== undefined) this.#selected.inside = ice.farSelected;
+  }
+
+  /** What the next core is told of our client's choice. */
+  get told(): Selected | undefined {
+    return this.#isConcluding ? this.#selected.client : undefined;
+  }
+
+  /** Both ends have concluded on a pair that leaves this path. */
+  get hasMovedOff(): boolean {
+    return this.type !== 'none';
+  }
+
+  get type(): IceCallType {
+    const { client, inside } = this.#selected;
+    if (client === undefined || inside === undefined || client === 'none' || inside === 'none') return 'none';
+    const [first, second] = [client, inside].sort((one, other) => RANK[one] - RANK[other]);
+    return ICE_CALL_TYPES.find((type) => type === `${first}_to_${second}`) ?? 'none';
+  }
+
+  summary(): IceCallSummary {
+    const offers = this.#offered.size as 0 | 1 | 2;
+    return { isConfigured: this.#isConfigured, offers, type: this.type };
+  }
+}
+
+const RANK: Readonly<Record<Selected, number>> = { none: 0, host: 1, srflx: 2, relay: 3 };
