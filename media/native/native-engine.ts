@@ -38,7 +38,7 @@ export function createNativeEngine(binding: NativeBinding, options: NativeEngine
 }
 
 /** EventType of events.h, by number. */
-const EVENTS = ['proven', 'source', 'active', 'stun', 'port-failed'] as const;
+const EVENTS = ['proven', 'source', 'active', 'stun', 'port-failed', 'check'] as const;
 /** Drop of counters.h, by number. */
 const DROPS: readonly FlowDrop[] = [
   'foreign-source',
@@ -194,6 +194,8 @@ export class NativeEngine implements MediaEngine {
     }
     if (!this.#flows.has(handle)) return;
     if (name === 'proven') onEvent({ type: name, flow: handle, token: value });
+    else if (name === 'check' && bytes !== undefined)
+      onEvent({ type: name, flow: handle, token: value, bytes });
     else if (name === 'active') onEvent({ type: name, flow: handle });
     else if (name === 'source' && source !== undefined) onEvent({ type: name, flow: handle, source });
   };

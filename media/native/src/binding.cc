@@ -187,6 +187,7 @@ napi_value addFlow(Call& call) {
   spec.channel = input.get("channel").handle();
   spec.tokened = input.get("tokened").flag();
   spec.opaque = value.get("content").text() == "opaque";
+  spec.passthrough = value.get("content").text() == "passthrough";
   spec.idleAfterMs = value.get("idleAfterMs").number();
   spec.probes = probe.present();
   spec.probeLink = probe.get("link").handle();

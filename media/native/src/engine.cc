@@ -212,6 +212,7 @@ Refusal Engine::addFlow(const FlowSpec& spec, uint32_t* id) {
   if (const Refusal refusal = occupy(spec, nextId_)) return refusal;
   *id = flow->id = nextId_++;
   flow->opaque = spec.opaque;
+  flow->passthrough = spec.passthrough;
   flow->tokened = spec.tokened;
   flow->config = config;
   flow->passedAt = shard_.now();

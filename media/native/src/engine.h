@@ -39,7 +39,7 @@ struct FlowSpec {
   uint32_t port = 0;  // either a port
   uint32_t link = 0;  // or a channel of a link
   uint32_t channel = 0;
-  bool tokened = false, opaque = false;
+  bool tokened = false, opaque = false, passthrough = false;
   bool probes = false;
   uint32_t probeLink = 0, probeChannel = 0, probeSources = 0;
   double probesPerSecond = 0;

@@ -10,7 +10,7 @@
 namespace viaduct {
 
 /** Numbers are part of the binding: native-engine.ts has the same list. */
-enum class EventType : uint32_t { Proven = 0, Source = 1, Active = 2, Stun = 3, PortFailed = 4 };
+enum class EventType : uint32_t { Proven = 0, Source = 1, Active = 2, Stun = 3, PortFailed = 4, Check = 5 };
 
 /** Longest STUN message on a link port that is told; a hello takes about 150 bytes. */
 constexpr size_t kMaxStunBytes = 1500;

@@ -83,6 +83,7 @@ struct Probe {
 struct Flow {
   uint32_t id = 0;
   bool opaque = false;
+  bool passthrough = false;
   bool tokened = false;
   std::shared_ptr<FlowConfig> config;
   std::unique_ptr<Probe> probe;
@@ -91,6 +92,7 @@ struct Flow {
   std::atomic<bool> idle{false};
   Address latest;  // of an address-only source: the one last told
   EventRate<16> proofs{kSecond};
+  EventRate<16> checks{kSecond};
   EventRate<1> moves{kSecond / 4};
 };
 

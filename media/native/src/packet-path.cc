@@ -79,7 +79,8 @@ void PacketPath::noteSource(Flow& flow, const Address& source) {
 }
 
 void PacketPath::refuse(Flow& flow, const uint8_t* bytes, size_t length, const Address& source) {
-  const Kind kind = flow.opaque ? Kind::Rtp : packetKind(bytes, length);
+  const bool unread = flow.opaque || (flow.passthrough && looksLikeStun(bytes, length));
+  const Kind kind = unread ? Kind::Rtp : packetKind(bytes, length);
   if (kind == Kind::Short) return flow.counters.drop(Drop::Short);
   if (kind == Kind::Other) return flow.counters.drop(Drop::NotRtp);
   if (flow.probe == nullptr) return flow.counters.drop(Drop::ForeignSource);
@@ -110,10 +111,23 @@ void PacketPath::take(Flow& flow, const uint8_t* bytes, size_t length, const uin
     if (leadsSomewhere(output)) std::memcpy(outbox.room() + headroom(output), bytes, length);
     return send(flow, output, length);
   }
+  if (flow.passthrough && looksLikeStun(bytes, length)) return takeStun(flow, bytes, length, token);
   const Kind kind = packetKind(bytes, length);
   if (kind == Kind::Short) return flow.counters.drop(Drop::Short);
   if (kind == Kind::Other) return flow.counters.drop(Drop::NotRtp);
   transform(flow, bytes, length, kind, token);
+}
+
+/** Keeps no flow from being idle: ends whose media went another way still check this one. */
+void PacketPath::takeStun(Flow& flow, const uint8_t* bytes, size_t length, const uint32_t* token) {
+  if (token != nullptr) {
+    if (flow.checks.admit(*token, now)) events_.tell(EventType::Check, flow.id, *token, Address(), bytes, length);
+    return;
+  }
+  const Output& output = flow.config->rtp;
+  if (!leadsSomewhere(output)) return flow.counters.drop(Drop::NoDestination);
+  std::memcpy(outbox.room() + headroom(output), bytes, length);
+  send(flow, output, length);
 }
 
 /** Never writes into the receive buffer: behind this packet lies the next one of a GRO train. */
@@ -121,13 +135,15 @@ void PacketPath::transform(Flow& flow, const uint8_t* bytes, size_t length, Kind
   const FlowConfig& config = *flow.config;
   const Output& output = kind == Kind::Rtp ? config.rtp : config.rtcp;
   uint8_t* out = outbox.room() + headroom(output);
-  const bool seals = config.protect != nullptr;
+  const bool seals = config.protect != nullptr && !flow.passthrough;
   if (!config.unprotect.empty()) {
-    uint8_t* opened = seals ? plain_.get() : out;
+    uint8_t* opened = seals || flow.passthrough ? plain_.get() : out;
     const Outcome outcome = unprotect(config, bytes, length, kind, opened);
     if (!outcome.ok) return flow.counters.drop(outcome.drop);
-    bytes = opened;
-    length = outcome.length;
+    if (!flow.passthrough) {
+      bytes = opened;
+      length = outcome.length;
+    }
     pass(flow);
     if (token != nullptr && outcome.newest && flow.proofs.admit(*token, now)) {
       events_.tell(EventType::Proven, flow.id, *token, Address());

@@ -25,6 +25,7 @@ class PacketPath final : public Path {
   void refuse(Flow& flow, const uint8_t* bytes, size_t length, const Address& source);
   void sendProbe(Flow& flow, uint32_t token, const uint8_t* bytes, size_t length);
   void take(Flow& flow, const uint8_t* bytes, size_t length, const uint32_t* token);
+  void takeStun(Flow& flow, const uint8_t* bytes, size_t length, const uint32_t* token);
   void transform(Flow& flow, const uint8_t* bytes, size_t length, Kind kind, const uint32_t* token);
   Outcome unprotect(const FlowConfig& config, const uint8_t* bytes, size_t length, Kind kind, uint8_t* out);
   /** Sends the packet that lies behind the headroom of `room()`. */
