@@ -1,24 +1,8 @@
 // The edge's TURN section: relayed addresses for clients that cannot reach each other (RFC 8656). Realm, relay range and
 // limits have the defaults that operators of such edges know; the relay is off until somebody may use it.
-import { isIP } from 'node:net';
 import { z } from 'zod';
 import { secret } from './secret.ts';
-import { count, duration, ipAddress, port, portRange, size, toggle } from './units.ts';
-
-/** A range of addresses. Bits right of the prefix are refused when the server is made, which names the entry too. */
-function ipRange() {
-  return z
-    .string()
-    .refine(isRange, { error: (issue) => `${JSON.stringify(issue.input)} is not a range of addresses` })
-    .meta({ allowed: 'an address or ADDRESS/BITS, such as 10.20.0.0/16 or 2001:db8:1::/48' });
-}
-
-function isRange(text: string): boolean {
-  const [address = '', bits, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || address.includes('%') || rest.length > 0) return false;
-  return bits === undefined || (/^(0|[1-9]\d{0,2})$/.test(bits) && Number(bits) <= (family === 4 ? 32 : 128));
-}
+import { count, duration, ipAddress, ipRange, port, portRange, size, toggle } from './units.ts';
 
 const deployment = z
   .string()
@@ -100,6 +84,12 @@ export const turnSection = z
     'max-connections': count(1, 1_000_000, 4_000).describe('TCP and TLS connections open at once.'),
     'max-connections-per-address': count(1, 100_000, 1_000).describe(
       'TCP and TLS connections open at once from one address.',
+    ),
+    'tcp-allocations': toggle(true).describe(
+      'Relay TCP connections to peers too (RFC 6062), where the compiled parts of TURN are there.',
+    ),
+    'max-peer-connections': count(1, 100_000, 1_000).describe(
+      'Connections between relayed addresses and peers of all TCP allocations; one allocation may have 16 of them.',
     ),
     'max-queue': size('16 KiB', '16 MiB', '256 KiB').describe(
       'Bytes waiting for one client on TCP or TLS; beyond it media is dropped as a full network would.',

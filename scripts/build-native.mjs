@@ -1,6 +1,6 @@
-// Builds what is compiled: the optional crypto binding of ssh2 (three times the throughput of the HTTPS link) and the
-// packet engine of media/native, against the headers of the Node that will run Viaduct. Runs at install; a machine
-// without a compiler keeps working and is told what it lost. Never fails the install.
+// Builds what is compiled: the optional crypto binding of ssh2 (three times the throughput of the HTTPS link), the packet
+// engine of media/native and the parts of turn/native, against the headers of the Node that will run Viaduct. Runs at
+// install; a machine without a compiler keeps working and is told what it lost. Never fails the install.
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -63,9 +63,24 @@ function buildMediaEngine(target, gyp) {
     : `media engine: not built, ${lost}. Install a C++ compiler, make and python3, then run npm rebuild.`;
 }
 
+/** DTLS and TCP allocations of the TURN server; without them it serves everything else. */
+function buildTurnParts(target, gyp) {
+  const folder = path.join(root, 'turn/native');
+  if (!existsSync(path.join(folder, 'binding.gyp'))) return 'TURN parts: their sources are not in this package';
+  const lost = 'TURN has no DTLS and no TCP allocations';
+  if (!gyp) return `TURN parts: not built, node-gyp was not found beside npm; ${lost}.`;
+  const result = build(folder, target, gyp);
+  const loads = spawnSync(target.exe, ['-e', "require('./build/Release/turn.node')"], { cwd: folder });
+  return result.status === 0 && loads.status === 0
+    ? 'TURN parts: built'
+    : `TURN parts: not built, ${lost}. Install a C++ compiler, make and python3, then run npm rebuild.`;
+}
+
 const gyp = nodeGyp();
 const target = targetNode();
 const ssh2 = gyp
   ? buildSsh2(target, gyp)
   : 'ssh2 crypto binding: not built, node-gyp was not found beside npm.';
-process.stdout.write(`viaduct: ${ssh2}\nviaduct: ${buildMediaEngine(target, gyp)}\n`);
+process.stdout.write(
+  `viaduct: ${ssh2}\nviaduct: ${buildMediaEngine(target, gyp)}\nviaduct: ${buildTurnParts(target, gyp)}\n`,
+);

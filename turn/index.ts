@@ -25,6 +25,7 @@ export {
   type StunDraft,
   type StunMessage,
 } from './stun.ts';
+export { loadTurnBinding } from './native/binding.ts';
 export { IpRangeError, parseIpRange } from './policy/ip-range.ts';
 export { PeerPolicy, type PeerPolicyOptions } from './policy/peer-policy.ts';
 export { PortableRelay, type PortableRelayOptions } from './relay/portable-relay.ts';

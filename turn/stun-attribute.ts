@@ -1,5 +1,5 @@
 // STUN attribute registry and error of the codec: RFC 8489 §14 and §18.3, RFC 8445 §16.1,
-// RFC 8656 §18, RFC 8016 §6.
+// RFC 8656 §18, RFC 8016 §6, RFC 6062 §6.2.
 // Trusts nothing: values arrive from unauthenticated datagrams and are only slices until a caller reads them.
 
 /** Attribute types by the RFC's name. Types below 0x8000 must be understood by a receiver (RFC 8489 §14). */
@@ -27,6 +27,7 @@ export const ATTRIBUTE = {
   reservationToken: 0x0022,
   priority: 0x0024,
   useCandidate: 0x0025,
+  connectionId: 0x002a,
   additionalAddressFamily: 0x8000,
   addressErrorCode: 0x8001,
   passwordAlgorithms: 0x8002,

@@ -12,7 +12,7 @@ import { ATTRIBUTE, StunError, type StunAttribute } from './stun-attribute.ts';
 /** The four classes of RFC 8489 §5. */
 export type StunClass = 'request' | 'indication' | 'success' | 'error';
 
-/** Methods by the RFC's name (RFC 8489 §18.2, RFC 8656 §17). */
+/** Methods by the RFC's name (RFC 8489 §18.2, RFC 8656 §17, RFC 6062 §6.1). */
 export const METHOD = {
   binding: 0x001,
   allocate: 0x003,
@@ -21,6 +21,9 @@ export const METHOD = {
   data: 0x007,
   createPermission: 0x008,
   channelBind: 0x009,
+  connect: 0x00a,
+  connectionBind: 0x00b,
+  connectionAttempt: 0x00c,
 } as const;
 
 export const MAGIC_COOKIE = 0x2112a442;

@@ -21,6 +21,11 @@ export const UDP_TRANSPORT: StunAttribute = {
   value: Buffer.from([17, 0, 0, 0]),
 };
 
+const TCP_TRANSPORT: StunAttribute = {
+  type: ATTRIBUTE.requestedTransport,
+  value: Buffer.from([6, 0, 0, 0]),
+};
+
 const SHA256_CHOICE = [
   { type: ATTRIBUTE.passwordAlgorithms, value: Buffer.from([0, 2, 0, 0, 0, 1, 0, 0]) },
   { type: ATTRIBUTE.passwordAlgorithm, value: Buffer.from([0, 2, 0, 0]) },
@@ -76,6 +81,19 @@ export class TestClient {
 
   refresh(lifetime: number, ...more: readonly StunAttribute[]): Buffer {
     return this.request(METHOD.refresh, [number32(ATTRIBUTE.lifetime, lifetime), ...more]);
+  }
+
+  /** Allocate of RFC 6062. */
+  allocateTcp(...more: readonly StunAttribute[]): Buffer {
+    return this.request(METHOD.allocate, [TCP_TRANSPORT, ...more]);
+  }
+
+  connect(peer: TransportAddress): Buffer {
+    return this.#withPeers(METHOD.connect, [], [peer]);
+  }
+
+  connectionBind(connection: number): Buffer {
+    return this.request(METHOD.connectionBind, [number32(ATTRIBUTE.connectionId, connection)]);
   }
 
   createPermission(...peers: readonly TransportAddress[]): Buffer {

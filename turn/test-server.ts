@@ -1,11 +1,14 @@
 // A TURN server on loopback for tests: real sockets, ports of the system's choice, every default of the product.
 import { randomBytes, randomInt } from 'node:crypto';
 import type { TlsOptions } from 'node:tls';
+import { loadTurnBinding } from './native/binding.ts';
 import { PeerPolicy, type PeerPolicyOptions } from './policy/peer-policy.ts';
 import { PortableRelay } from './relay/portable-relay.ts';
 import { createCredentials, type CredentialOptions } from './server/credentials.ts';
 import type { RelayAddress, TurnMachineOptions } from './server/turn-options.ts';
 import { TurnServer, type TurnServerOptions } from './turn-server.ts';
+
+const binding = loadTurnBinding();
 
 export const TEST_REALM = 'TANDBERG';
 export const TEST_USER = { username: 'alice', password: 'wonderland', deployment: 'default' };
@@ -64,6 +67,11 @@ export function testMachineOptions(changes: TestServerChanges = {}): TurnMachine
     maxRefusalRatio: 5,
     refusalsPerSecondPerAddress: 1_000,
     alternates: [],
+    supportsTcpRelays: true,
+    connectTimeoutMs: 30_000,
+    bindTimeoutMs: 30_000,
+    maxConnectionsPerAllocation: 16,
+    maxPeerConnections: 1_000,
     supportsDontFragment: false,
     randomBytes,
     randomBelow: (limit) => randomInt(limit),
@@ -92,6 +100,7 @@ export function testServer(changes: TestServerChanges = {}): TurnServer {
         events,
       }),
     listeners: [{ transport: 'udp', bind: { address: '127.0.0.1', port: 0 } }],
+    tcpRelays: 'missing' in binding ? undefined : { own: changes.own ?? [], boundSocket: binding.tcpSocket },
     tls: changes.tls,
     stream: {
       maxConnections: 10_000,

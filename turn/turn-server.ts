@@ -14,9 +14,17 @@ import {
   type RelayEngine,
   type RelayEvents,
 } from './relay/relay-engine.ts';
-import type { AllocationId, ClientPath, TurnAction, TurnEvent, TurnInput } from './server/turn-input.ts';
+import type {
+  AllocationId,
+  ClientPath,
+  ConnectionId,
+  TurnAction,
+  TurnEvent,
+  TurnInput,
+} from './server/turn-input.ts';
 import { TurnMachine } from './server/turn-machine.ts';
 import type { TurnMachineOptions } from './server/turn-options.ts';
+import { TcpRelays, type TcpRelayOptions } from './tcp/tcp-relays.ts';
 import { describeAllocation, type AllocationStatus } from './turn-status.ts';
 
 export interface TurnLog {
@@ -40,9 +48,11 @@ export interface TurnStreamOptions extends StreamAdmissionLimits {
 }
 
 export interface TurnServerOptions {
-  readonly machine: Omit<TurnMachineOptions, 'supportsDontFragment'>;
+  readonly machine: Omit<TurnMachineOptions, 'supportsDontFragment' | 'supportsTcpRelays'>;
   readonly createEngine: (events: RelayEvents) => RelayEngine;
   readonly listeners: readonly TurnListener[];
+  /** What TCP allocations need; undefined: they are answered 442. */
+  readonly tcpRelays: Pick<TcpRelayOptions, 'own' | 'boundSocket'> | undefined;
   /** Needed by listeners of `tls`. */
   readonly tls: TlsOptions | undefined;
   readonly stream: TurnStreamOptions;
@@ -66,6 +76,7 @@ export class TurnServer {
   readonly #options: TurnServerOptions;
   readonly #machine: TurnMachine;
   readonly #engine: RelayEngine;
+  readonly #tcpRelays: TcpRelays | undefined;
   readonly #admission: StreamAdmission;
   readonly #connections: StreamConnections;
   readonly #doors: StreamDoor[] = [];
@@ -100,7 +111,23 @@ export class TurnServer {
       onFailure: (where, code) => this.#socketFailed(where, code),
     });
     const { supportsDontFragment } = this.#engine;
-    this.#machine = new TurnMachine({ ...options.machine, supportsDontFragment });
+    const supportsTcpRelays = options.tcpRelays !== undefined;
+    this.#machine = new TurnMachine({ ...options.machine, supportsDontFragment, supportsTcpRelays });
+    this.#tcpRelays = options.tcpRelays && this.#newTcpRelays(options.tcpRelays);
+  }
+
+  #newTcpRelays(options: Pick<TcpRelayOptions, 'own' | 'boundSocket'>): TcpRelays {
+    return new TcpRelays({
+      ...options,
+      newConnectionId: () => this.#machine.newConnectionId(),
+      events: {
+        onArrived: (allocation, connection, peer) =>
+          this.#feed({ type: 'peer-arrived', allocation, connection, peer }),
+        onConnected: (connection) => this.#feed({ type: 'peer-connected', connection }),
+        onFailed: (connection) => this.#feed({ type: 'peer-failed', connection }),
+        onClosed: (connection) => this.#feed({ type: 'peer-closed', connection }),
+      },
+    });
   }
 
   /** Opens every listener; rejects with the first failure, with nothing left open. */
@@ -123,6 +150,7 @@ export class TurnServer {
     this.#stopTicking?.();
     this.#options.log.info({ reason, ...this.#machine.sizes() }, 'TURN server closes');
     this.#connections.close();
+    this.#tcpRelays?.close();
     await Promise.all([...this.#doors.map((door) => door.close()), this.#engine.close()]);
   }
 
@@ -150,14 +178,27 @@ export class TurnServer {
   allocations(): AllocationStatus[] {
     const now = this.#options.now();
     return [...this.#machine.allocations()].map((allocation) =>
-      describeAllocation(allocation, this.#engine.counters(allocation.id), now),
+      describeAllocation(
+        allocation,
+        this.#engine.counters(allocation.id),
+        this.#tcpRelays?.counters(allocation.id),
+        now,
+      ),
     );
   }
 
   /** What grows with use: what a leak test reads. */
   sizes(): Readonly<Record<string, number>> {
     const { relays } = this.#engine.sizes();
-    return { ...this.#machine.sizes(), relays, streams: this.#streams.size, streamOf: this.#streamOf.size };
+    const tcp = this.#tcpRelays?.sizes() ?? { relays: 0, peers: 0 };
+    return {
+      ...this.#machine.sizes(),
+      relays,
+      tcpRelays: tcp.relays,
+      tcpPeers: tcp.peers,
+      streams: this.#streams.size,
+      streamOf: this.#streamOf.size,
+    };
   }
 
   async #listenAt({ transport, bind }: TurnListener): Promise<TransportAddress> {
@@ -221,6 +262,12 @@ export class TurnServer {
         return this.#engine.unbindChannel(action.allocation, action.channel);
       case 'move-client':
         return this.#moveClient(action.allocation, action.path);
+      case 'dial-peer':
+        return this.#tcpRelays?.dial(action.allocation, action.connection, action.peer);
+      case 'close-peer':
+        return this.#tcpRelays?.closePeer(action.connection);
+      case 'join-peer':
+        return this.#joinPeer(action.connection, action.path);
       case 'event':
         return this.#event(action.event);
       case 'count':
@@ -233,9 +280,23 @@ export class TurnServer {
     else this.#streams.get(path.key)?.sendControl(bytes);
   }
 
-  async #openRelay({ allocation, path, relays }: Extract<TurnAction, { type: 'open-relay' }>): Promise<void> {
+  /** The client's stream is TURN no longer: it is the peer's (RFC 6062 §5.4). */
+  #joinPeer(connection: ConnectionId, path: ClientPath): void {
+    const stream = this.#streams.get(path.key);
+    if (stream === undefined) return this.#tcpRelays?.closePeer(connection);
+    const { socket, rest } = stream.release();
+    this.#tcpRelays?.join(connection, socket, rest);
+  }
+
+  async #openRelay({
+    allocation,
+    path,
+    relays,
+    transport,
+  }: Extract<TurnAction, { type: 'open-relay' }>): Promise<void> {
     try {
-      await this.#engine.open({ allocation, relays, client: this.#clientEnd(path) });
+      if (transport === 'tcp') await this.#tcpRelays?.open(allocation, relays);
+      else await this.#engine.open({ allocation, relays, client: this.#clientEnd(path) });
     } catch (error) {
       if (!(error instanceof RelayEngineError)) throw error;
       this.#options.log.warn({ code: error.code, reason: error.message }, 'relay cannot be opened');
@@ -248,6 +309,7 @@ export class TurnServer {
 
   #closeRelay({ allocation, family }: Extract<TurnAction, { type: 'close-relay' }>): void {
     this.#engine.closeRelay(allocation, family);
+    this.#tcpRelays?.closeRelay(allocation, family);
     if (family !== undefined) return;
     this.#streamOf.get(allocation)?.setAllocation(undefined);
     this.#streamOf.delete(allocation);

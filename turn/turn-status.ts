@@ -1,5 +1,6 @@
 // One allocation as an operator reads it: who, from where, to whom, how much, how long. No secret, no nonce.
 import type { RelayCounters } from './relay/relay-engine.ts';
+import type { TcpRelayCounters } from './tcp/tcp-relays.ts';
 import { endText, noteOf, type Allocation } from './server/allocation.ts';
 
 export interface AllocationStatus {
@@ -15,12 +16,15 @@ export interface AllocationStatus {
   readonly peers: readonly string[];
   readonly channels: readonly string[];
   readonly traffic: RelayCounters | undefined;
+  /** Of a TCP allocation. */
+  readonly tcpTraffic: TcpRelayCounters | undefined;
 }
 
 /** Describes an allocation as it is at `now`. */
 export function describeAllocation(
   allocation: Allocation,
   traffic: RelayCounters | undefined,
+  tcpTraffic: TcpRelayCounters | undefined,
   now: number,
 ): AllocationStatus {
   return {
@@ -31,5 +35,6 @@ export function describeAllocation(
     peers: [...allocation.permissions.keys()],
     channels: [...allocation.channels].map(([number, { peer }]) => `${number.toString(16)} ${endText(peer)}`),
     traffic,
+    tcpTraffic,
   };
 }

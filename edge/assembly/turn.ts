@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import type { Count, Log } from '../../admin/index.ts';
 import { TURN_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig, Secret } from '../../config/index.ts';
-import { createCredentials, PeerPolicy, PortableRelay } from '../../turn/index.ts';
+import { createCredentials, loadTurnBinding, PeerPolicy, PortableRelay } from '../../turn/index.ts';
 import type {
   CredentialOptions,
   OwnAddress,
@@ -28,11 +28,20 @@ export function turnServerOptions(
   if (!turn.enabled) return undefined;
   const relayAddresses = relayAddressesOf(config);
   const own = relayAddresses.map(reachableOf);
+  const binding = loadTurnBinding();
+  if ('missing' in binding) {
+    observers.log.warn(
+      { reason: binding.missing },
+      'TURN has no DTLS and no TCP allocations: its compiled parts are missing',
+    );
+  }
   return {
     ...observers,
     machine: machineOptions(config, relayAddresses),
     createEngine: (events) => new PortableRelay({ ...TURN_LIMITS, own, events }),
     listeners: listenersOf(config),
+    tcpRelays:
+      turn.tcpAllocations && !('missing' in binding) ? { own, boundSocket: binding.tcpSocket } : undefined,
     tls: {
       cert: certificate.chain.reveal(),
       key: certificate.key.reveal(),
@@ -80,6 +89,7 @@ function machineOptions(
     maxAllocations: turn.maxAllocations,
     maxAllocationsPerUser: turn.maxAllocationsPerUser,
     maxAllocationsPerDeployment: turn.maxAllocationsPerDeployment,
+    maxPeerConnections: turn.maxPeerConnections,
     acceptsRfc5766Channels: turn.rfc5766Channels,
     refusalsPerSecondPerAddress: turn.refusalsPerSecondPerAddress,
     alternates: turn.alternates,

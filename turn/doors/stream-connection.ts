@@ -17,7 +17,14 @@ export interface StreamConnectionOptions {
   readonly onClose: (connection: StreamConnection, reason: StreamCloseReason) => void;
 }
 
-export type StreamCloseReason = FrameErrorReason | 'ended' | 'error' | 'no-allocation' | 'slow' | 'shutdown';
+export type StreamCloseReason =
+  | FrameErrorReason
+  | 'ended'
+  | 'error'
+  | 'no-allocation'
+  | 'slow'
+  | 'shutdown'
+  | 'released';
 
 export class StreamConnection {
   readonly path: ClientPath;
@@ -36,9 +43,9 @@ export class StreamConnection {
     const { socket } = options;
     socket.setNoDelay(true);
     socket.on('error', () => this.close('error'));
-    socket.on('close', () => this.close('ended'));
-    socket.on('end', () => this.close('ended'));
-    socket.on('data', (chunk: Buffer) => this.#read(chunk));
+    socket.on('close', this.#ended);
+    socket.on('end', this.#ended);
+    socket.on('data', this.#read);
   }
 
   get allocation(): AllocationId | undefined {
@@ -67,14 +74,25 @@ export class StreamConnection {
     this.#options.socket.write(bytes);
   }
 
+  /** Gives the socket away, with what it has received behind the message that is being handled. */
+  release(): { readonly socket: Socket; readonly rest: Buffer } {
+    const { socket } = this.#options;
+    for (const event of ['close', 'end'] as const) socket.off(event, this.#ended);
+    socket.off('data', this.#read);
+    this.close('released');
+    return { socket, rest: this.#framer.takeUnread() };
+  }
+
   close(reason: StreamCloseReason): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#options.socket.destroy();
+    if (reason !== 'released') this.#options.socket.destroy();
     this.#options.onClose(this, reason);
   }
 
-  #read(chunk: Buffer): void {
+  readonly #ended = (): void => this.close('ended');
+
+  readonly #read = (chunk: Buffer): void => {
     try {
       for (const frame of this.#framer.push(chunk)) {
         if (this.#closed) return;
@@ -84,5 +102,5 @@ export class StreamConnection {
       if (!(error instanceof FrameError)) throw error;
       this.close(error.reason);
     }
-  }
+  };
 }

@@ -26,6 +26,8 @@ export class TurnFramer {
   /** A message that has begun, at its full length, so that bytes which come one by one are copied once each. */
   #partial: Buffer | undefined;
   #filled = 0;
+  /** What follows the message that was yielded last. */
+  #unread: Buffer = Buffer.alloc(0);
 
   constructor(maxFrameBytes: number) {
     this.maxFrameBytes = maxFrameBytes;
@@ -36,12 +38,19 @@ export class TurnFramer {
     return this.#rest.length + (this.#partial?.length ?? 0);
   }
 
+  /** Bytes behind the message that is being handled, which then is the last: the stream is no TURN any more. */
+  takeUnread(): Buffer {
+    const unread = this.#unread;
+    this.#unread = Buffer.alloc(0);
+    return unread;
+  }
+
   /**
    * Takes a chunk; yields each message it completes, without padding.
    * @throws FrameError; the stream is useless from then on.
    */
   *push(chunk: Buffer): Generator<TurnFrame> {
-    let bytes = Buffer.concat([this.#rest, chunk]);
+    let bytes: Buffer = Buffer.concat([this.#rest, chunk]);
     this.#rest = Buffer.alloc(0);
     if (this.#partial !== undefined) {
       const taken = bytes.copy(this.#partial, this.#filled);
@@ -49,8 +58,9 @@ export class TurnFramer {
       if (this.#filled < this.#partial.length) return;
       const whole = this.#partial;
       this.#partial = undefined;
+      this.#unread = bytes.subarray(taken);
       yield this.#frame(whole);
-      bytes = bytes.subarray(taken);
+      bytes = this.takeUnread();
     }
     for (;;) {
       const padded = bytes.length < PREFIX_BYTES ? Infinity : this.#measure(bytes).padded;
@@ -58,8 +68,9 @@ export class TurnFramer {
         this.#keep(bytes, padded);
         return;
       }
+      this.#unread = bytes.subarray(padded);
       yield this.#frame(bytes);
-      bytes = bytes.subarray(padded);
+      bytes = this.takeUnread();
     }
   }
 

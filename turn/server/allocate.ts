@@ -17,16 +17,18 @@ import { noteOf } from './allocation.ts';
 import { mobilityTicket } from './mobility.ts';
 import { RESERVATION_TOKEN_BYTES } from './reservations.ts';
 import { refuse, succeed, type TurnOutcome, type TurnRefusal } from './turn-answer.ts';
-import type { RelayEnd } from './turn-input.ts';
+import type { ClientPath, RelayEnd } from './turn-input.ts';
 import type { RelayAddress, TurnMachineOptions } from './turn-options.ts';
 import { endAllocation, relayAddressOf, releasePort, reportUsage } from './turn-world.ts';
 import type { TurnRequest, TurnWorld } from './turn-world.ts';
 
 const UDP = 17;
+const TCP = 6;
 const PENDING: TurnOutcome = { kind: 'pending' };
 
 /** What the client asked for, once it makes sense. */
 interface Wanted {
+  readonly transport: 'udp' | 'tcp';
   readonly families: readonly AddressFamily[];
   readonly even: AllocateRequest['even'];
   readonly token: Buffer | undefined;
@@ -36,7 +38,7 @@ interface Wanted {
 
 /** Handles an Allocate of a proven user. */
 export function allocate(world: TurnWorld, request: TurnRequest): TurnOutcome {
-  const wanted = readWanted(request.message, world.options);
+  const wanted = readWanted(request, world.options);
   if ('kind' in wanted) return wanted;
   const refusal = refuseByQuota(world, request);
   if (refusal !== undefined) return refusal;
@@ -49,17 +51,19 @@ export function allocate(world: TurnWorld, request: TurnRequest): TurnOutcome {
   return PENDING;
 }
 
-function open(world: TurnWorld, { id, path, relays }: Allocation): void {
-  world.act({ type: 'open-relay', allocation: id, path, relays });
+function open(world: TurnWorld, { id, path, relays, request }: Allocation): void {
+  world.act({ type: 'open-relay', allocation: id, path, relays, transport: request.transport });
 }
 
 /** Steps 3 to 8 of §7.2, as far as they are about the message alone. */
-function readWanted(message: StunMessage, options: TurnMachineOptions): Wanted | TurnRefusal {
+function readWanted({ message, path }: TurnRequest, options: TurnMachineOptions): Wanted | TurnRefusal {
   const attribute = (type: number): Buffer | undefined => findAttribute(message, type);
-  // Step 3: only UDP is relayed; TCP allocations (RFC 6062) are not offered.
-  const transport = attribute(ATTRIBUTE.requestedTransport);
-  if (transport === undefined) return refuse(400, 'malformed');
-  if (readProtocol(transport) !== UDP) return refuse(442, 'transport');
+  // Step 3: UDP, or TCP (RFC 6062) where it can be served.
+  const requestedTransport = attribute(ATTRIBUTE.requestedTransport);
+  if (requestedTransport === undefined) return refuse(400, 'malformed');
+  const protocol = readProtocol(requestedTransport);
+  if (protocol !== UDP && (protocol !== TCP || !options.supportsTcpRelays)) return refuse(442, 'transport');
+  const transport = protocol === UDP ? 'udp' : 'tcp';
   // Step 4: DONT-FRAGMENT without support is an unknown attribute; the machine's table of those says so.
   // Steps 5, 6: what excludes each other.
   const token = attribute(ATTRIBUTE.reservationToken);
@@ -70,17 +74,26 @@ function readWanted(message: StunMessage, options: TurnMachineOptions): Wanted |
     return refuse(400, 'malformed');
   }
   if (requested && additional) return refuse(400, 'malformed');
+  if (transport === 'tcp' && !mayBeTcp(message, path)) return refuse(400, 'malformed');
   const lifetimeMs = grantedLifetimeMs(message, options);
   const even = evenPort === undefined ? 'any' : readEvenPort(evenPort) ? 'even-and-next' : 'even';
   // Step 7 and ADDITIONAL-ADDRESS-FAMILY: which is for IPv6 beside IPv4 only, and not with a reserved port.
   if (additional) {
     if (readFamily(additional) !== 6 || even === 'even-and-next') return refuse(400, 'malformed');
-    return { families: [4, 6], even, token, lifetimeMs };
+    return { transport, families: [4, 6], even, token, lifetimeMs };
   }
   const family = requested ? readFamily(requested) : 4;
   const served = options.relayAddresses.some((address) => address.family === family);
   if (family === undefined || (!served && !token)) return refuse(440, 'family');
-  return { families: [family], even, token, lifetimeMs };
+  return { transport, families: [family], even, token, lifetimeMs };
+}
+
+/** RFC 6062 §5.1: asked for on a stream, and without what belongs to datagrams. */
+function mayBeTcp(message: StunMessage, { transport }: ClientPath): boolean {
+  const { evenPort, dontFragment, reservationToken } = ATTRIBUTE;
+  const ofDatagrams = [evenPort, dontFragment, reservationToken];
+  const isStream = transport === 'tcp' || transport === 'tls';
+  return isStream && !ofDatagrams.some((type) => findAttribute(message, type));
 }
 
 /** Step 9: quotas; then what a full server does. */
@@ -153,7 +166,9 @@ function create(
       fingerprint,
       lifetimeMs,
       even: wanted.even,
-      mobile: findAttribute(message, ATTRIBUTE.mobilityTicket)?.length === 0,
+      // A TCP allocation lives and dies with its stream (RFC 6062 §5): it gets no ticket.
+      mobile: wanted.transport === 'udp' && findAttribute(message, ATTRIBUTE.mobilityTicket)?.length === 0,
+      transport: wanted.transport,
     },
     createdAt: now,
     state: 'opening',

@@ -13,6 +13,8 @@ export interface AllocateRequest {
   readonly lifetimeMs: number;
   readonly even: 'any' | 'even' | 'even-and-next';
   readonly mobile: boolean;
+  /** What peers are reached by. */
+  readonly transport: 'udp' | 'tcp';
 }
 
 export interface Channel {

@@ -34,7 +34,7 @@ export function createPermission(world: TurnWorld, request: TurnRequest): TurnOu
 }
 
 /** 443 for a family that the allocation has no address of, 403 for what policy denies. */
-function refusePeer(
+export function refusePeer(
   world: TurnWorld,
   allocation: Allocation,
   peer: TransportAddress,
@@ -48,8 +48,8 @@ function refusePeer(
 function permit(world: TurnWorld, allocation: Allocation, address: string, now: number): void {
   const known = allocation.permissions.has(address);
   allocation.permissions.set(address, now + world.options.permissionLifetimeMs);
-  if (!known)
-    world.act({ type: 'permit', allocation: allocation.id, address, ports: portsOf(world, address) });
+  if (known || allocation.request.transport === 'tcp') return;
+  world.act({ type: 'permit', allocation: allocation.id, address, ports: portsOf(world, address) });
 }
 
 function portsOf(world: TurnWorld, address: string): PeerPorts {
@@ -60,7 +60,7 @@ function portsOf(world: TurnWorld, address: string): PeerPorts {
 /** Handles ChannelBind of a proven user. */
 export function channelBind(world: TurnWorld, request: TurnRequest): TurnOutcome {
   const { allocation, message, now } = request;
-  if (allocation === undefined) return refuse(437, 'no-allocation');
+  if (allocation?.request.transport !== 'udp') return refuse(437, 'no-allocation');
   const number = findAttribute(message, ATTRIBUTE.channelNumber);
   const address = findAttribute(message, ATTRIBUTE.xorPeerAddress);
   if (number === undefined || address === undefined) return refuse(400, 'malformed');
@@ -128,6 +128,7 @@ export function expirePeers(world: TurnWorld, allocation: Allocation, now: numbe
   for (const [address, expiresAt] of allocation.permissions) {
     if (expiresAt > now) continue;
     allocation.permissions.delete(address);
-    world.act({ type: 'forbid', allocation: allocation.id, address });
+    if (allocation.request.transport === 'udp')
+      world.act({ type: 'forbid', allocation: allocation.id, address });
   }
 }

@@ -1,7 +1,9 @@
 // Answers of the TURN server as values: success, refusal with the RFC's code, silence. Each refusal has one reason
-// word from a closed set for its counter; codes and phrases are those of RFC 8489 §14.8, RFC 8656 §19, RFC 8016 §3.2.
+// word from a closed set for its counter; codes and phrases are those of RFC 8489 §14.8, RFC 8656 §19, RFC 8016 §3.2,
+// RFC 6062 §6.3.
 import type { StunAttribute } from '../stun-attribute.ts';
 import { errorCodeAttribute } from '../stun-values.ts';
+import type { TurnAction } from './turn-input.ts';
 
 const PHRASE = {
   300: 'Try Alternate',
@@ -16,6 +18,8 @@ const PHRASE = {
   441: 'Wrong Credentials',
   442: 'Unsupported Transport Protocol',
   443: 'Peer Address Family Mismatch',
+  446: 'Connection Already Exists',
+  447: 'Connection Timeout or Failure',
   486: 'Allocation Quota Reached',
   500: 'Server Error',
   508: 'Insufficient Capacity',
@@ -54,7 +58,11 @@ export type RefusalReason =
   | 'ports-exhausted'
   | 'bind-failed'
   | 'reservation'
-  | 'mobility';
+  | 'mobility'
+  | 'connection-exists'
+  | 'connection-limit'
+  | 'no-connection'
+  | 'peer-unreachable';
 
 export interface TurnRefusal {
   readonly kind: 'refused';
@@ -65,7 +73,12 @@ export interface TurnRefusal {
 
 /** What a request ended in. `pending`: the answer follows when the relay is open. */
 export type TurnOutcome =
-  | { readonly kind: 'success'; readonly attributes: readonly StunAttribute[] }
+  | {
+      readonly kind: 'success';
+      readonly attributes: readonly StunAttribute[];
+      /** Done once the answer is on its way. */
+      readonly afterwards?: TurnAction;
+    }
   | { readonly kind: 'pending' }
   | TurnRefusal;
 

@@ -7,12 +7,15 @@ import type { AddressFamily } from '../turn-values.ts';
 /** A client's 5-tuple. `key` is unique among those open at one time; two inputs of one 5-tuple carry equal keys. */
 export interface ClientPath {
   readonly key: string;
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: 'udp' | 'tcp' | 'tls' | 'dtls';
   readonly remote: TransportAddress;
 }
 
 /** Never used twice in one machine. */
 export type AllocationId = number;
+
+/** CONNECTION-ID of RFC 6062: 32 random bits, unique among those in use. */
+export type ConnectionId = number;
 
 /** One relayed address: the socket's own, and what the client and its peers are told. */
 export interface RelayEnd {
@@ -30,7 +33,18 @@ export type TurnInput =
       readonly allocation: AllocationId;
       readonly code: 'address-in-use' | 'bind-failed';
     }
-  /** A stream of a client is gone. */
+  /** A peer connected to a relay of a TCP allocation; `connection` came from `newConnectionId`. */
+  | {
+      readonly type: 'peer-arrived';
+      readonly allocation: AllocationId;
+      readonly connection: ConnectionId;
+      readonly peer: TransportAddress;
+    }
+  /** What became of `dial-peer`. */
+  | { readonly type: 'peer-connected' | 'peer-failed'; readonly connection: ConnectionId }
+  /** A connection to a peer is over, by its end or by the client's. */
+  | { readonly type: 'peer-closed'; readonly connection: ConnectionId }
+  /** A stream or association of a client is gone. */
   | { readonly type: 'path-closed'; readonly path: ClientPath }
   /** Time has passed: about once a second; nothing outlives its time by more than the distance of two ticks. */
   | { readonly type: 'tick' };
@@ -42,6 +56,8 @@ export type DropReason =
   | 'bad-fingerprint'
   | 'refusal-rate'
   | 'refusal-size'
+  | 'no-permission'
+  | 'connection-limit'
   | 'retransmission';
 
 export interface AllocationNote {
@@ -70,6 +86,7 @@ export type TurnAction =
       readonly allocation: AllocationId;
       readonly path: ClientPath;
       readonly relays: readonly RelayEnd[];
+      readonly transport: 'udp' | 'tcp';
     }
   /** All relays of an allocation, or those of one family. */
   | { readonly type: 'close-relay'; readonly allocation: AllocationId; readonly family?: AddressFamily }
@@ -87,6 +104,16 @@ export type TurnAction =
       readonly peer: TransportAddress;
     }
   | { readonly type: 'unbind-channel'; readonly allocation: AllocationId; readonly channel: number }
+  /** Connects a relay of a TCP allocation to a peer, from the relayed address. */
+  | {
+      readonly type: 'dial-peer';
+      readonly allocation: AllocationId;
+      readonly connection: ConnectionId;
+      readonly peer: TransportAddress;
+    }
+  | { readonly type: 'close-peer'; readonly connection: ConnectionId }
+  /** From here on the stream's bytes are the peer's, both ways. */
+  | { readonly type: 'join-peer'; readonly connection: ConnectionId; readonly path: ClientPath }
   /** The client was proven at another 5-tuple (RFC 8016). */
   | { readonly type: 'move-client'; readonly allocation: AllocationId; readonly path: ClientPath }
   | { readonly type: 'event'; readonly event: TurnEvent }

@@ -10,16 +10,25 @@ import { allocate, allocated, allocationFailed } from './allocate.ts';
 import { AllocationTable } from './allocation-table.ts';
 import type { Allocation } from './allocation.ts';
 import { authenticate, challengeAttributes, type Seal } from './authenticate.ts';
+import {
+  connectionBind,
+  connectPeer,
+  newConnectionId,
+  peerArrived,
+  peerConnected,
+  peerFailed,
+} from './connect.ts';
 import { NonceIssuer } from './nonce.ts';
+import { PeerConnections, type PeerConnection } from './peer-connections.ts';
 import { channelBind, createPermission, expirePeers } from './permissions.ts';
 import { refresh } from './refresh.ts';
 import { RefusalBudget } from './refusal-budget.ts';
 import { RelayPorts } from './relay-ports.ts';
 import { Reservations } from './reservations.ts';
 import { errorCode, refuse, succeed, type TurnOutcome, type TurnRefusal } from './turn-answer.ts';
-import type { ClientPath, DropReason, TurnAction, TurnInput } from './turn-input.ts';
+import type { ClientPath, ConnectionId, DropReason, TurnAction, TurnInput } from './turn-input.ts';
 import type { TurnMachineOptions } from './turn-options.ts';
-import { endAllocation, type TurnRequest, type TurnWorld } from './turn-world.ts';
+import { endAllocation, forgetConnection, type TurnRequest, type TurnWorld } from './turn-world.ts';
 import { unknownAttributes } from './unknown-attributes.ts';
 
 /** Bytes of the smallest request of a client that follows the RFC: Allocate with REQUESTED-TRANSPORT. */
@@ -32,6 +41,8 @@ const METHOD_NAME = new Map<number, string>([
   [METHOD.refresh, 'refresh'],
   [METHOD.createPermission, 'create-permission'],
   [METHOD.channelBind, 'channel-bind'],
+  [METHOD.connect, 'connect'],
+  [METHOD.connectionBind, 'connection-bind'],
 ]);
 
 export class TurnMachine {
@@ -61,6 +72,7 @@ export class TurnMachine {
       table: new AllocationTable(options),
       ports: new Map(options.relayAddresses.map((address) => [address, portsOf()])),
       reservations: new Reservations(),
+      connections: new PeerConnections(options),
       ticketSecret: randomBytes(SECRET_BYTES),
       act: (action) => this.#actions.push(action),
     };
@@ -85,10 +97,27 @@ export class TurnMachine {
       case 'path-closed':
         this.#pathClosed(input.path, now);
         break;
+      case 'peer-arrived':
+        peerArrived(this.#world, input, now);
+        break;
+      case 'peer-connected':
+        this.#dialled(input.connection, (connection) => peerConnected(this.#world, connection, now));
+        break;
+      case 'peer-failed':
+        this.#dialled(input.connection, (connection) => peerFailed(this.#world, connection));
+        break;
+      case 'peer-closed':
+        this.#peerClosed(input.connection);
+        break;
       case 'tick':
         this.#tick(now);
     }
     return this.#actions;
+  }
+
+  /** A CONNECTION-ID for a peer that dialled in. */
+  newConnectionId(): ConnectionId {
+    return newConnectionId(this.#world);
   }
 
   /** Allocations as they are, for status. */
@@ -97,11 +126,12 @@ export class TurnMachine {
   }
 
   /** Sizes of what grows with use: what a leak test reads. */
-  sizes(): { readonly allocations: number; readonly reservations: number; readonly freePorts: number } {
+  sizes(): Readonly<Record<'allocations' | 'reservations' | 'freePorts' | 'peerConnections', number>> {
     const ports = [...this.#world.ports.values()];
     return {
       allocations: this.#world.table.size,
       reservations: this.#world.reservations.size,
+      peerConnections: this.#world.connections.size,
       freePorts: ports.reduce((sum, { available }) => sum + available, 0),
     };
   }
@@ -141,6 +171,7 @@ export class TurnMachine {
     const request = { message, path, now, authentic, fingerprint, allocation };
     const outcome = guarded(() => this.#dispatch(request));
     this.#answer(path, message, fingerprint, authentic.seal, outcome);
+    if (outcome.kind === 'success' && outcome.afterwards) this.#world.act(outcome.afterwards);
   }
 
   #authentication() {
@@ -164,6 +195,10 @@ export class TurnMachine {
         return createPermission(this.#world, request);
       case METHOD.channelBind:
         return channelBind(this.#world, request);
+      case METHOD.connect:
+        return connectPeer(this.#world, request);
+      case METHOD.connectionBind:
+        return connectionBind(this.#world, request);
       default:
         return refuse(400, 'unknown-method');
     }
@@ -192,6 +227,27 @@ export class TurnMachine {
     if (outcome.kind === 'success') allocation.answer = bytes;
   }
 
+  #dialled(id: ConnectionId, outcomeOf: (connection: PeerConnection) => TurnOutcome): void {
+    const connection = this.#world.connections.get(id);
+    if (connection?.state !== 'dialling' || connection.request === undefined) return;
+    const { transactionId, seal, fingerprint } = connection.request;
+    const message = { method: METHOD.connect, transactionId };
+    this.#answer(connection.allocation.path, message, fingerprint, seal, outcomeOf(connection));
+  }
+
+  #peerClosed(id: ConnectionId): void {
+    const connection = this.#world.connections.get(id);
+    if (connection !== undefined) this.#world.connections.remove(connection);
+  }
+
+  #expireConnections(now: number): void {
+    for (const connection of this.#world.connections.expired(now)) {
+      if (connection.state === 'dialling')
+        this.#dialled(connection.id, () => peerFailed(this.#world, connection));
+      else forgetConnection(this.#world, connection);
+    }
+  }
+
   #pathClosed(path: ClientPath, now: number): void {
     const allocation = this.#world.table.at(path);
     // A mobile client may come back on another stream with its ticket (RFC 8016 §3.2); others are gone for good.
@@ -207,6 +263,7 @@ export class TurnMachine {
       else if (allocation.expiresAt <= now) endAllocation(this.#world, allocation, 'expired', now);
       else expirePeers(this.#world, allocation, now);
     }
+    this.#expireConnections(now);
     for (const { address, port } of this.#world.reservations.expire(now)) {
       this.#world.ports.get(address)?.release(port, now);
     }

@@ -46,6 +46,16 @@ export interface TurnMachineOptions {
   /** Servers named in 300 when this one is full. */
   readonly alternates: readonly TransportAddress[];
   readonly policy: PeerPolicy;
+  /** TCP allocations (RFC 6062) can be served. */
+  readonly supportsTcpRelays: boolean;
+  /** How long a peer may take to answer Connect; RFC 6062 §5.2: at least 30 s. */
+  readonly connectTimeoutMs: number;
+  /** How long a connection to a peer waits for its ConnectionBind (RFC 6062 §5.2, §5.3: 30 s). */
+  readonly bindTimeoutMs: number;
+  /** Connections to peers of one TCP allocation. */
+  readonly maxConnectionsPerAllocation: number;
+  /** Connections to peers of all TCP allocations. */
+  readonly maxPeerConnections: number;
   /** The engine can set DF on what it sends. */
   readonly supportsDontFragment: boolean;
   readonly randomBytes: (count: number) => Buffer;

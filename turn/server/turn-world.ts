@@ -5,6 +5,7 @@ import type { Allocation } from './allocation.ts';
 import type { AllocationTable } from './allocation-table.ts';
 import { noteOf } from './allocation.ts';
 import type { Authentic } from './authenticate.ts';
+import type { PeerConnection, PeerConnections } from './peer-connections.ts';
 import type { RelayPorts } from './relay-ports.ts';
 import type { Reservations } from './reservations.ts';
 import type { ClientPath, RelayEnd, TurnAction } from './turn-input.ts';
@@ -26,6 +27,7 @@ export interface TurnWorld {
   readonly table: AllocationTable;
   readonly ports: ReadonlyMap<RelayAddress, RelayPorts>;
   readonly reservations: Reservations;
+  readonly connections: PeerConnections;
   /** Secret of the mobility tickets. */
   readonly ticketSecret: Buffer;
   readonly act: (action: TurnAction) => void;
@@ -50,12 +52,19 @@ export function endAllocation(
   now: number,
 ): void {
   world.table.remove(allocation);
+  for (const connection of world.connections.of(allocation)) forgetConnection(world, connection);
   for (const relay of allocation.relays) releasePort(world, relay, now);
   const reserved = allocation.reservation && world.reservations.cancel(allocation.reservation);
   if (reserved) world.ports.get(reserved.address)?.release(reserved.port, now);
   world.act({ type: 'close-relay', allocation: allocation.id });
   world.act({ type: 'event', event: { kind: why, ...noteOf(allocation) } });
   reportUsage(world);
+}
+
+/** Ends a connection to a peer. */
+export function forgetConnection(world: TurnWorld, connection: PeerConnection): void {
+  world.connections.remove(connection);
+  world.act({ type: 'close-peer', connection: connection.id });
 }
 
 /** Tells the operator when the share of allocations in use crossed a mark. */

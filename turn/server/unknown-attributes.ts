@@ -25,6 +25,7 @@ const KNOWN = new Set<number>([
   ATTRIBUTE.reservationToken,
   ATTRIBUTE.priority,
   ATTRIBUTE.useCandidate,
+  ATTRIBUTE.connectionId,
 ]);
 
 /** Types of the attributes that must be understood and are not; at most eight. */
