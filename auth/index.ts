@@ -57,6 +57,13 @@ export {
 export { type Credentials, parseBasic, printBasic } from './basic.ts';
 export { printSetCookie, readXAuth, type SetCookieOptions, stripXAuth } from './cookie-header.ts';
 export { CookieKeyError, openCookieKey, randomCookieKey } from './cookie-key.ts';
+export {
+  createDirectory,
+  type Directory,
+  type DirectoryAnswer,
+  type DirectoryOptions,
+} from './ldap/directory.ts';
+export { type DirectoryServer } from './ldap/secure-connection.ts';
 export { type Account, createCredentialCache, type CredentialCache } from './credential-cache.ts';
 export { createLaneAccess, type LaneAccess, type LaneDecision, type LaneRequest } from './lane-access.ts';
 export { createRateControl, type RateControl } from './rate-control.ts';

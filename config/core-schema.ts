@@ -3,6 +3,7 @@
 import { z } from 'zod';
 import { allowListSection } from './allow-list-section.ts';
 import { intrusionSection } from './intrusion-section.ts';
+import { directory } from './ldap-section.ts';
 import { coreLinks } from './link-sections.ts';
 import { oauthKeys, oauthSection } from './oauth-section.ts';
 import { secret } from './secret.ts';
@@ -241,6 +242,20 @@ function hasImPresence(clusters: readonly { 'static-nodes': readonly { kind: str
   return clusters.some((cluster) => cluster['static-nodes'].some(({ kind }) => kind === 'im-presence'));
 }
 
+interface WithDirectories {
+  readonly ldap: readonly { readonly deployment: string }[];
+  readonly domains: readonly { readonly deployment: string }[];
+}
+
+/** What is wrong with the deployments that directories name; undefined when nothing is. */
+function directoryProblem({ ldap, domains }: WithDirectories): string | undefined {
+  const names = ldap.map(({ deployment }) => deployment);
+  const twice = names.find((name, at) => names.indexOf(name) !== at);
+  if (twice !== undefined) return `${twice}: a deployment has one directory at most`;
+  const unknown = names.find((name) => !domains.some(({ deployment }) => deployment === name));
+  return unknown === undefined ? undefined : `${unknown}: no domain is in this deployment`;
+}
+
 export const coreSchema = z
   .strictObject({
     core: z
@@ -272,6 +287,12 @@ export const coreSchema = z
     'http-allow-list': allowListSection,
     links: coreLinks,
     credentials,
+    ldap: z
+      .array(directory)
+      .default([])
+      .describe(
+        'Directories that judge passwords in place of Unified CM, one for each deployment at most. Users and their home clusters are still found in Unified CM.',
+      ),
     'rate-control': rateControl,
     'intrusion-protection': intrusionSection({
       'http-auth': [
@@ -295,6 +316,11 @@ export const coreSchema = z
     path: ['domains'],
     error: 'has a domain twice; a domain is in exactly one deployment',
     when: ({ value }) => hasSections(value, ['domains']),
+  })
+  .refine((config) => directoryProblem(config) === undefined, {
+    path: ['ldap'],
+    error: ({ input }) => directoryProblem(input as WithDirectories),
+    when: ({ value }) => hasSections(value, ['ldap', 'domains']),
   })
   .refine(({ xmpp, 'unified-cm': clusters }) => !xmpp.enabled || hasImPresence(clusters), {
     path: ['xmpp', 'enabled'],

@@ -190,6 +190,8 @@ export const XMPP_LIMITS = {
 
 /** Core's own questions to call control, and what access control keeps. */
 export const CORE_LIMITS = {
+  /** How long a directory server that failed is asked last. */
+  directoryRestMs: 30_000,
   maxConnectionsPerService: 64,
   maxWaitingPerService: 1_024,
   serviceWaitMs: 10_000,

@@ -24,6 +24,7 @@ const PEERS = [
   ['profanity', 'profanity', 'messaging'],
   ['tmux', 'tmux', 'messaging'],
   ['turnutils_uclient', 'coturn', 'TURN'],
+  ['slapd', 'slapd', 'passwords in a directory'],
   ['gcc', 'gcc', 'SRTP'],
   ['/libsrtp2.so', 'libsrtp2-dev', 'SRTP'],
   ['clang++', 'clang', 'native engine under sanitizers'],

@@ -9,6 +9,7 @@ import { edgeAddressOf } from '../https/index.ts';
 import type { CoreHttpsLimits, CoreHttpsOptions, EdgeAddress } from '../https/index.ts';
 import { ownRules } from './allow-list.ts';
 import { clusterOptions } from './clusters.ts';
+import { directories } from './ldap.ts';
 import { oauthOptions } from './oauth.ts';
 import type { Resolve } from './resolver.ts';
 import type { CoreState } from './state.ts';
@@ -113,6 +114,7 @@ export function coreHttpsOptions(
     domains: new Map(config.domains.map(({ name, deployment }) => [name, deployment])),
     clusters: clusterOptions(config),
     rules: ownRules(config),
+    directories: directories(config, resolve, observers.count),
     redirectHosts: edges.map(({ address }) => address),
     access: accessSettings(config),
     oauth: oauthOptions(config),

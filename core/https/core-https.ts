@@ -18,6 +18,7 @@ import {
   createSignInGuard,
   createTokens,
   type Credentials,
+  type Directory,
   type Revocations,
   type Store,
   type Tokens,
@@ -51,6 +52,8 @@ export interface CoreHttpsOptions {
   readonly clusters: readonly ClusterOptions[];
   /** The operator's own allow-list rules. */
   readonly rules: readonly AllowRule[];
+  /** Deployment → the directory that judges its passwords; Unified CM judges the others'. */
+  readonly directories: ReadonlyMap<string, Directory>;
   /** Outside hosts (folded) to which an answer from inside may redirect a client. */
   readonly redirectHosts: readonly string[];
   readonly access: AccessSettings;

@@ -102,6 +102,7 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       },
     ],
     rules: [],
+    directories: new Map(),
     redirectHosts: ['login.example.net'],
     access: {
       authenticationPath: 'ucm-ldap',

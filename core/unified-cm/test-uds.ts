@@ -64,6 +64,7 @@ export function startTestUds(...clusters: Partial<ClusterOptions>[]): TestUds {
         ...change,
       })),
       rules: [],
+      directories: new Map(),
       clock,
       log: { info: nothing, warn: nothing },
       count: nothing,

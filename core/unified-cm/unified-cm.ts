@@ -8,6 +8,8 @@ import {
   builtInRules,
   compileAllowList,
   type Credentials,
+  type Directory,
+  type DirectoryAnswer,
   foldUser,
   type PasswordResult,
 } from '../../auth/index.ts';
@@ -20,6 +22,8 @@ export interface UnifiedCmOptions extends Omit<ClusterSurroundings, 'uds' | 'onC
   readonly clusters: readonly ClusterOptions[];
   /** The operator's own rules, besides the built-in ones. */
   readonly rules: readonly AllowRule[];
+  /** Deployments whose passwords a directory judges; the others' are judged by the user's home cluster. */
+  readonly directories: ReadonlyMap<string, Directory>;
   readonly fetch: Fetch;
 }
 
@@ -86,7 +90,10 @@ export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
     sipZones: () => current().sipZones,
     allowList: () => current().allowList,
     discovered: (deployment) => of(deployment).every((cluster) => cluster.discovered()),
-    checkPassword: (deployment, credentials) => checkPassword(uds, of(deployment), credentials),
+    checkPassword: (deployment, credentials) => {
+      const directory = options.directories.get(deployment);
+      return checkPassword(uds, of(deployment), directory, credentials);
+    },
     homeOf(name) {
       const cluster = clusters.find((candidate) => candidate.options.name === name);
       return cluster === undefined ? undefined : homeIn(cluster);
@@ -142,12 +149,13 @@ function readWorld(clusters: readonly Cluster[], rules: readonly AllowRule[]): W
 type Uds = ClusterSurroundings['uds'];
 
 /**
- * Finds the user's home cluster, then opens the user's devices there with the password. A user whom nobody knows is
- * asked for all the same, so that the time of the answer does not tell who exists.
+ * Finds the user's home cluster, then asks the directory, or opens the user's devices there with the password. A user
+ * whom nobody knows is asked for all the same, so that the time of the answer does not tell who exists.
  */
 async function checkPassword(
   uds: Uds,
   clusters: readonly Cluster[],
+  directory: Directory | undefined,
   credentials: Credentials,
 ): Promise<PasswordResult> {
   const first = clusters[0];
@@ -158,7 +166,8 @@ async function checkPassword(
   const answer =
     'kind' in home && home.kind === 'unreachable'
       ? home
-      : await cluster.ask((service) => uds.devices(service, credentials), preferred);
+      : await (directory?.check(credentials) ??
+          cluster.ask((service) => uds.devices(service, credentials), preferred));
   return 'cluster' in home ? passwordResult(answer, credentials, home.cluster) : home;
 }
 
@@ -192,7 +201,11 @@ function nodeNamed(cluster: Cluster, host: string): string | undefined {
   return (exact ?? short)?.name;
 }
 
-function passwordResult(answer: UdsResult<unknown>, credentials: Credentials, home: Cluster): PasswordResult {
+function passwordResult(
+  answer: UdsResult<unknown> | DirectoryAnswer,
+  credentials: Credentials,
+  home: Cluster,
+): PasswordResult {
   switch (answer.kind) {
     case 'ok':
       return { kind: 'ok', account: { user: foldUser(credentials.user), homeCluster: home.options.name } };
