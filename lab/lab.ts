@@ -93,10 +93,23 @@ async function startEnterprise(files: LabFiles, running: { close(): Promise<void
   running.push(await startNameServer({ ...outsideDns, zones: outside }));
   running.push(await startNameServer({ ...insideDns, zones: inside }));
   const authority = files.insideAuthority;
+  const cluster = await startUnifiedCm({
+    enterprise,
+    ports: standardPorts,
+    certificate: files.unifiedCm,
+    authority,
+  });
+  running.push(cluster);
+  const { address, soap, xmpp } = imPresence;
   running.push(
-    await startUnifiedCm({ enterprise, ports: standardPorts, certificate: files.unifiedCm, authority }),
+    await startImPresence({
+      enterprise,
+      address,
+      port: xmpp,
+      soapPort: soap,
+      certificate: files.imPresence,
+      userOfToken: (token) => cluster.userOfToken(token),
+    }),
   );
-  const { address, xmpp } = imPresence;
-  running.push(await startImPresence({ enterprise, address, port: xmpp, certificate: files.imPresence }));
   return enterprise;
 }

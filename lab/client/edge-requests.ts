@@ -38,6 +38,12 @@ export interface Lane {
 /** A password or an access token. */
 export type Credentials = { readonly user: string; readonly password: string } | { readonly token: string };
 
+interface Body {
+  readonly type: string;
+  readonly content: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 /** Longest body a client takes, so that a broken server cannot fill it. */
 const maxBodyBytes = 1_048_576;
 
@@ -58,13 +64,27 @@ export class EdgeRequests {
   /** `POST /<domain>/<rest>` with a form. */
   async postToEdge(rest: string, form: Readonly<Record<string, string>>): Promise<EdgeResponse> {
     const body = new URLSearchParams(form).toString();
-    return this.#send('POST', `/${segment(this.#options.domain)}/${rest}`, undefined, body);
+    const type = 'application/x-www-form-urlencoded';
+    return this.#send('POST', `/${segment(this.#options.domain)}/${rest}`, undefined, {
+      type,
+      content: body,
+    });
   }
 
   /** `GET /<domain/protocol/host/port>/<rest>`: an inside server through the edge. */
   async throughLane(lane: Lane, rest: string, credentials?: Credentials): Promise<EdgeResponse> {
     const text = `${this.#options.domain}/${lane.protocol}/${lane.host}/${lane.port}`;
     return this.#send('GET', `/${segment(text)}/${rest}`, credentials);
+  }
+
+  /** A SOAP call to an inside server through the edge. */
+  async callThroughLane(lane: Lane, rest: string, action: string, envelope: string): Promise<EdgeResponse> {
+    const text = `${this.#options.domain}/${lane.protocol}/${lane.host}/${lane.port}`;
+    return this.#send('POST', `/${segment(text)}/${rest}`, undefined, {
+      type: 'text/xml; charset=utf-8',
+      content: envelope,
+      headers: { SOAPAction: `"${action}"` },
+    });
   }
 
   close(): void {
@@ -75,7 +95,7 @@ export class EdgeRequests {
     method: 'GET' | 'POST',
     path: string,
     credentials: Credentials | undefined,
-    form?: string,
+    body?: Body,
   ): Promise<EdgeResponse> {
     const { host, address, port, authority, localAddress, jar, now, timeoutMs } = this.#options;
     const cookie = jar.headerFor(host, now());
@@ -88,9 +108,10 @@ export class EdgeRequests {
           ? `Bearer ${credentials.token}`
           : printBasic(credentials.user, credentials.password);
     }
-    if (form !== undefined) {
-      headers['Content-Type'] = 'application/x-www-form-urlencoded';
-      headers['Content-Length'] = String(Buffer.byteLength(form));
+    if (body !== undefined) {
+      Object.assign(headers, body.headers);
+      headers['Content-Type'] = body.type;
+      headers['Content-Length'] = String(Buffer.byteLength(body.content));
     }
     return new Promise((resolve, reject) => {
       const outgoing = request(
@@ -116,14 +137,14 @@ export class EdgeRequests {
           });
           incoming.on('end', () => {
             const cookies = (incoming.headers['set-cookie'] ?? []).map((value) => jar.store(host, value));
-            const body = Buffer.concat(chunks);
-            resolve({ status: incoming.statusCode ?? 0, headers: incoming.headers, body, cookies });
+            const { statusCode: status = 0, headers: told } = incoming;
+            resolve({ status, headers: told, body: Buffer.concat(chunks), cookies });
           });
         },
       );
       outgoing.on('error', reject);
       outgoing.setTimeout(timeoutMs, () => outgoing.destroy(new Error(`no answer within ${timeoutMs} ms`)));
-      outgoing.end(form);
+      outgoing.end(body?.content);
     });
   }
 }

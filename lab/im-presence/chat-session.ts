@@ -1,12 +1,15 @@
 // One session at the embedded IM and Presence node (RFC 6120 §6 and §7, RFC 6121): stanzas in, stanzas out, no socket.
 import { Element } from 'ltx';
 import { NS_BIND, NS_CLIENT, NS_SASL, NS_STREAMS, type StreamElement } from '../../xmpp/index.ts';
+import type { ChatRooms } from './chat-rooms.ts';
+import { type Credentials, MECHANISMS } from './credentials.ts';
 
-/** Everybody who is signed in; colleagues are on each other's contact list from the start. */
+/** Everybody who is signed in, and the rooms they are in; colleagues are on each other's contact list from the start. */
 export interface ChatRoom {
   readonly domain: string;
   readonly users: readonly { readonly id: string; readonly firstName: string }[];
   readonly sessions: Set<ChatSession>;
+  readonly rooms: ChatRooms;
 }
 
 const NS_ROSTER = 'jabber:iq:roster';
@@ -15,15 +18,14 @@ const NS_STANZAS = 'urn:ietf:params:xml:ns:xmpp-stanzas';
 export class ChatSession {
   onWrite: (text: string) => void = () => undefined;
   readonly #room: ChatRoom;
-  readonly #check: (message: string) => string | undefined;
+  readonly #credentials: Pick<Credentials, 'check'>;
   #user: string | undefined;
   #resource = '';
   #presence: Element | undefined;
 
-  /** `check` returns the user whom a PLAIN message proves. */
-  constructor(room: ChatRoom, check: (message: string) => string | undefined) {
+  constructor(room: ChatRoom, credentials: Pick<Credentials, 'check'>) {
     this.#room = room;
-    this.#check = check;
+    this.#credentials = credentials;
   }
 
   get domain(): string {
@@ -38,8 +40,10 @@ export class ChatSession {
   /** What is offered at the head of the stream. */
   features(): string {
     const features = new Element('stream:features', { 'xmlns:stream': NS_STREAMS });
-    if (this.#user === undefined) features.c('mechanisms', { xmlns: NS_SASL }).c('mechanism').t('PLAIN');
-    else features.c('bind', { xmlns: NS_BIND });
+    if (this.#user === undefined) {
+      const list = features.c('mechanisms', { xmlns: NS_SASL });
+      for (const mechanism of MECHANISMS) list.c('mechanism').t(mechanism);
+    } else features.c('bind', { xmlns: NS_BIND });
     return features.toString();
   }
 
@@ -48,7 +52,7 @@ export class ChatSession {
     if (namespace === NS_SASL) return this.#signIn(element);
     if (this.#user === undefined || namespace !== NS_CLIENT) return undefined;
     if (local === 'iq') this.#answer(element);
-    else if (this.#resource === '') return undefined;
+    else if (this.#resource === '' || this.#room.rooms.handle(element, this)) return undefined;
     else if (local === 'presence') this.#present(element);
     else if (local === 'message') this.#route(element);
     return undefined;
@@ -56,6 +60,7 @@ export class ChatSession {
 
   /** The connection has ended: everybody sees it. */
   leave(): void {
+    this.#room.rooms.leave(this);
     if (!this.#room.sessions.delete(this) || this.#presence === undefined) return;
     this.#tellOthers(new Element('presence', { type: 'unavailable' }));
   }
@@ -65,7 +70,7 @@ export class ChatSession {
   }
 
   #signIn(element: Element): 'restart' | undefined {
-    this.#user = this.#check(element.getText());
+    this.#user = this.#credentials.check(String(element.attrs.mechanism ?? ''), element.getText());
     const word = this.#user === undefined ? 'failure' : 'success';
     const answer = new Element(word, { xmlns: NS_SASL });
     if (this.#user === undefined) answer.c('not-authorized');

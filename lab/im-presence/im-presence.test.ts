@@ -1,7 +1,7 @@
 import { Element } from 'ltx';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createLabAuthority, type LabAuthority } from '../authority/authority.ts';
-import { type ChatClient, type ChatClientOptions, connectChat } from '../client/chat-client.ts';
+import { type ChatClient, type ChatClientOptions, ChatError, connectChat } from '../client/chat-client.ts';
 import { exampleEnterprise } from '../unified-cm/enterprise.ts';
 import { type ImPresence, startImPresence } from './im-presence.ts';
 
@@ -16,6 +16,8 @@ beforeAll(async () => {
     enterprise: exampleEnterprise([]),
     address: '127.0.0.1',
     port: 0,
+    soapPort: 0,
+    userOfToken: (token) => (token === 'good.token' ? 'alice' : undefined),
     certificate: await authority.issue([NAME]),
   });
 });
@@ -82,6 +84,37 @@ describe('the embedded IM and Presence', () => {
     ['nobody', { user: 'eve' }, 'not-authorized'],
   ])('refuses %s', async (_name, change, condition) => {
     await expect(person('alice', 'wonderland', change)).rejects.toMatchObject({ condition });
+  });
+
+  it.each([
+    ['OAUTHBEARER', 'n,,\u0001auth=Bearer good.token\u0001\u0001', undefined],
+    ['OAUTHBEARER', 'n,a=bob@example.com,\u0001auth=Bearer good.token\u0001\u0001', 'not-authorized'],
+    ['X-OAUTH2', '\0alice\0good.token', undefined],
+    ['X-OAUTH2', '\0alice\0bad.token', 'not-authorized'],
+    ['CISCO-VTG-TOKEN', 'userid=alice@example.com\0token=never-given', 'not-authorized'],
+  ])('takes %s with %j: %s', async (mechanism, message, refused) => {
+    const condition = await person('alice', '', { proof: { mechanism, message } }).then(
+      () => undefined,
+      (error: unknown) => (error instanceof ChatError ? error.condition : String(error)),
+    );
+    expect(condition).toBe(refused);
+  });
+
+  it('has rooms: who enters is seen, what one says all read, who goes is seen to go', async () => {
+    const people = [await person('alice', 'wonderland'), await person('bob', 'builder')] as const;
+    const room = 'tea@conference.example.com';
+    for (const [at, one] of people.entries()) {
+      one.send(new Element('presence', { to: `${room}/n${at}` }));
+      await one.next('own entry', ({ attrs }) => attrs.from === `${room}/n${at}`);
+    }
+    await people[0].next('the other', ({ attrs }) => attrs.from === `${room}/n1`);
+    people[0].send(new Element('message', { to: room, type: 'groupchat' }).c('body').t('tea').root());
+    for (const one of people) {
+      const read = await one.next('a word', named('message'));
+      expect([read.attrs.from, read.getChildText('body')]).toEqual([`${room}/n0`, 'tea']);
+    }
+    people[1].close();
+    await people[0].next('gone', ({ attrs }) => attrs.from === `${room}/n1` && attrs.type === 'unavailable');
   });
 
   it('is refused by a client when its certificate is of another authority or name', async () => {

@@ -1,11 +1,10 @@
 // The embedded IM and Presence node: as much of RFC 6120 and 6121 as two people need to see each other and to chat. TLS first,
-// SASL PLAIN against the enterprise's people, binding, contact list, presence, messages. What proves the product is the interop
-// test against Prosody; this is for the newcomer. Keeps nothing of a message that nobody is there to read.
+// SASL with the enterprise's passwords and tokens, binding, contact list, presence, messages, rooms; and the SOAP login. What
+// proves the product is the interop tests; this is for the newcomer. Keeps nothing of a message that nobody is there to read.
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, TLSSocket } from 'node:tls';
 import {
   answerBeforeTls,
-  decodeSasl,
   printHeader,
   printStreamError,
   StreamError,
@@ -14,19 +13,27 @@ import {
   StreamParser,
 } from '../../xmpp/index.ts';
 import type { IssuedCertificate } from '../authority/authority.ts';
-import { type Enterprise, findUser } from '../unified-cm/enterprise.ts';
+import type { Enterprise } from '../unified-cm/enterprise.ts';
+import { ChatRooms } from './chat-rooms.ts';
 import { ChatSession, type ChatRoom } from './chat-session.ts';
+import { Credentials } from './credentials.ts';
+import { createSoapLogin } from './soap-login.ts';
 
 export interface ImPresenceOptions {
   readonly enterprise: Enterprise;
   readonly address: string;
   /** 0 lets the kernel choose. */
   readonly port: number;
+  /** Port of the SOAP login. */
+  readonly soapPort: number;
   readonly certificate: IssuedCertificate;
+  /** Asks Unified CM whose access token it is. */
+  readonly userOfToken: (token: string) => string | undefined;
 }
 
 export interface ImPresence {
   readonly port: number;
+  readonly soapPort: number;
   close(): Promise<void>;
 }
 
@@ -41,7 +48,9 @@ export async function startImPresence(options: ImPresenceOptions): Promise<ImPre
     minVersion: 'TLSv1.2',
   });
   const sockets = new Set<Socket>();
-  const room: ChatRoom = { domain: enterprise.domain, users: enterprise.users, sessions: new Set() };
+  const { domain, users } = enterprise;
+  const room: ChatRoom = { domain, users, sessions: new Set(), rooms: new ChatRooms(domain) };
+  const credentials = new Credentials(enterprise, options.userOfToken);
   const server = createServer({ noDelay: true }, (socket) => {
     sockets.add(socket);
     socket.on('error', () => undefined);
@@ -49,19 +58,26 @@ export async function startImPresence(options: ImPresenceOptions): Promise<ImPre
     awaitTls(socket, enterprise.domain, () => {
       const secured = new TLSSocket(socket, { isServer: true, secureContext: context });
       secured.on('error', () => socket.destroy());
-      serve(secured, new ChatSession(room, checkPassword(enterprise)));
+      serve(secured, new ChatSession(room, credentials));
     });
   });
+  const soap = createSoapLogin(credentials, certificate);
   await listening(server, options.port, address);
-  const bound = server.address();
+  await listening(soap, options.soapPort, address);
   return {
-    port: typeof bound === 'object' && bound !== null ? bound.port : options.port,
-    close: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        for (const socket of sockets) socket.destroy();
-      }),
+    port: portOf(server),
+    soapPort: portOf(soap),
+    close: async () => {
+      for (const socket of sockets) socket.destroy();
+      soap.closeAllConnections();
+      await Promise.all([server, soap].map((one) => new Promise((resolve) => one.close(resolve))));
+    },
   };
+}
+
+function portOf(server: Server): number {
+  const bound = server.address();
+  return typeof bound === 'object' && bound !== null ? bound.port : 0;
 }
 
 function listening(server: Server, port: number, host: string): Promise<void> {
@@ -110,13 +126,4 @@ function guarded(socket: Socket, run: () => void): void {
     if (!(error instanceof StreamError)) throw error;
     socket.end(printStreamError(error.condition, error.message));
   }
-}
-
-/** PLAIN (RFC 4616) against the people of the enterprise; the user's id, or undefined. */
-function checkPassword(enterprise: Enterprise): (message: string) => string | undefined {
-  return (message) => {
-    const [, name = '', password] = (decodeSasl(message)?.toString() ?? '').split('\0');
-    const user = findUser(enterprise, name.split('@')[0] ?? '');
-    return user !== undefined && user.password === password ? user.id : undefined;
-  };
 }

@@ -1,10 +1,13 @@
 // The messaging part of the road: a client outside and a colleague inside see each other and chat (mra-wire §4.2).
-import { Element } from 'ltx';
+import { Element, parse } from 'ltx';
 import { addressPlan } from '../address-plan.ts';
 import { type ChatClient, ChatError, connectChat } from '../client/chat-client.ts';
+import { SOAP_ACTION } from '../im-presence/soap-login.ts';
 import { type Lab } from '../lab.ts';
 import { broughtBy, expectThat, type ProofStep } from '../proof.ts';
 import { needs, type Person, requestTimeoutMs, type Road } from './road-state.ts';
+
+const NS_SOAP = 'http://schemas.xmlsoap.org/soap/envelope/';
 
 /** From sign-in to sign-out. */
 export function chatSteps(road: Road, lab: Lab, alice: Person, bob: Person): ProofStep[] {
@@ -19,7 +22,17 @@ export function chatSteps(road: Road, lab: Lab, alice: Person, bob: Person): Pro
     },
     { title: 'a colleague signs in inside: each sees the other', run: () => signInInside(road, lab, bob) },
     { title: 'a chat message goes in, its answer comes out', run: () => chat(road, alice, bob) },
-    { title: 'the client signs out: the colleague sees it', run: () => signOut(road) },
+    { title: 'both enter a room: what one says, both read', run: () => meet(road) },
+    { title: 'the client signs out: the colleague sees it', run: () => signOut(road, alice) },
+    {
+      title: 'a client with nothing but an access token signs in to messaging; a changed token is refused',
+      run: () => signInByToken(road, lab, alice),
+    },
+    {
+      title:
+        'a client that knows SOAP gets a one-time password through edge and core, and signs in with it once',
+      run: () => signInByOneTimePassword(road, lab, alice),
+    },
   ];
 }
 
@@ -50,14 +63,7 @@ async function signInOutside(road: Road, lab: Lab, alice: Person): Promise<strin
 
 async function actAsAnother(road: Road, lab: Lab, alice: Person, bob: Person): Promise<string> {
   const options = { ...outside(road, lab, alice), authorizeAs: addressOf(bob) };
-  const refused = await connectChat(options).then(
-    (client) => client.close(),
-    (error: unknown) => error,
-  );
-  expectThat(
-    refused instanceof ChatError && refused.condition === 'invalid-authzid',
-    `not refused: ${String(refused)}`,
-  );
+  await expectRefused(options, 'invalid-authzid');
   return 'invalid-authzid';
 }
 
@@ -96,10 +102,93 @@ async function chat(road: Road, alice: Person, bob: Person): Promise<string> {
   return `"${asked}" "${answered}"`;
 }
 
-async function signOut(road: Road): Promise<string> {
+async function meet(road: Road): Promise<string> {
+  const people = [broughtBy(needs.chat, road.chatOutside), broughtBy(needs.chat, road.chatInside)];
+  const room = `lunch@conference.${addressPlan.domain}`;
+  for (const [at, client] of people.entries()) {
+    const enter = new Element('presence', { to: `${room}/guest${at}` });
+    client.send(enter.c('x', { xmlns: 'http://jabber.org/protocol/muc' }).root());
+    await client.next('its own entry', ({ attrs }) => attrs.from === `${room}/guest${at}`);
+  }
+  const words = new Element('message', { to: room, type: 'groupchat' }).c('body').t('At noon then').root();
+  broughtBy(needs.chat, road.chatInside).send(words);
+  for (const client of people) {
+    const read = await client.next(
+      'a word in the room',
+      ({ attrs }) => attrs.from === `${room}/guest1` && attrs.type === 'groupchat',
+    );
+    expectThat(read.getChildText('body') === 'At noon then', `read ${read.toString()}`);
+  }
+  return room;
+}
+
+const bearer = (token: string): string => `n,,\u0001auth=Bearer ${token}\u0001\u0001`;
+
+async function signInByToken(road: Road, lab: Lab, alice: Person): Promise<string> {
+  const token = broughtBy(needs.token, road.token);
+  const options = { ...outside(road, lab, alice), password: '' };
+  for (const proof of [
+    { mechanism: 'OAUTHBEARER', message: bearer(token) },
+    { mechanism: 'X-OAUTH2', message: `\0${addressOf(alice)}\0${token}` },
+  ])
+    (await connectChat({ ...options, proof })).close();
+  const changed = { mechanism: 'OAUTHBEARER', message: bearer(`${token.slice(0, -8)}AAAAAAAA`) };
+  await expectRefused({ ...options, proof: changed }, 'not-authorized');
+  return 'OAUTHBEARER, X-OAUTH2; checked by core';
+}
+
+/** mra-wire §4.3: SOAP login, one-time password, CISCO-VTG-TOKEN. */
+async function signInByOneTimePassword(road: Road, lab: Lab, alice: Person): Promise<string> {
+  const requests = broughtBy(needs.edge, road.requests);
+  const [host] = broughtBy(needs.signIn, road.config).services.get('_cuplogin') ?? [];
+  if (host === undefined) throw new Error('get_edge_config names no server for _cuplogin');
+  const ask = async (
+    action: string,
+    fields: Readonly<Record<string, string>>,
+    want: string,
+  ): Promise<string> => {
+    const envelope = new Element('s:Envelope', { 'xmlns:s': NS_SOAP });
+    const asked = envelope.c('s:Body').c(action);
+    for (const [name, value] of Object.entries(fields)) asked.c(name).t(value);
+    const answer = await requests.callThroughLane(
+      { protocol: 'https', host: host.address, port: addressPlan.imPresence.soap },
+      'EPASSoap/service/v80',
+      SOAP_ACTION + action,
+      envelope.toString(),
+    );
+    expectThat(answer.status === 200, `${action} was answered ${answer.status}`);
+    return (
+      parse(answer.body.toString()).getChild('Body', NS_SOAP)?.getChildElements()[0]?.getChildText(want) ?? ''
+    );
+  };
+  const token = broughtBy(needs.token, road.token);
+  const key = await ask('login', { user: alice.user.id, token }, 'session-key');
+  const password = await ask('get-onetime-password', { 'session-key': key }, 'password');
+  const message = `userid=${addressOf(alice)}\0token=${password}`;
+  const options = { ...outside(road, lab, alice), proof: { mechanism: 'CISCO-VTG-TOKEN', message } };
+  (await connectChat(options)).close();
+  await expectRefused(options, 'not-authorized');
+  return `${host.address}, EPASSoap, CISCO-VTG-TOKEN`;
+}
+
+async function expectRefused(options: Parameters<typeof connectChat>[0], condition: string): Promise<void> {
+  const refused = await connectChat(options).then(
+    (client) => client.close(),
+    (error: unknown) => error,
+  );
+  expectThat(
+    refused instanceof ChatError && refused.condition === condition,
+    `not refused: ${String(refused)}`,
+  );
+}
+
+async function signOut(road: Road, alice: Person): Promise<string> {
   const atBob = broughtBy(needs.chat, road.chatInside);
   broughtBy(needs.chat, road.chatOutside).close();
-  const seen = await atBob.next('the end of presence', ({ attrs }) => attrs.type === 'unavailable');
+  const seen = await atBob.next(
+    'the end of presence',
+    ({ attrs }) => attrs.type === 'unavailable' && String(attrs.from).startsWith(addressOf(alice)),
+  );
   atBob.close();
   return `${String(seen.attrs.from)} is unavailable`;
 }

@@ -13,6 +13,8 @@ export interface Road {
   config?: EdgeConfig;
   /** Set-Cookie of the sign-in. */
   cookie?: string;
+  /** Access token of the client outside. */
+  token?: string;
   alice?: Phone;
   bob?: Phone;
   chatOutside?: ChatClient;
@@ -30,6 +32,7 @@ export interface Person {
 export const needs = {
   edge: 'the edge found by DNS',
   signIn: 'the sign-in',
+  token: 'an access token',
   alice: "the client's registration",
   bob: "the desk phone's registration",
   call: 'a call',

@@ -172,6 +172,7 @@ async function signInByToken(road: Road, lab: Lab, { id, password }: LabUser): P
     expectStatus(own, 200);
     const forged = await requests.toEdge(settings, { token: `${token.slice(0, -8)}AAAAAAAA` });
     expectStatus(forged, 401);
+    road.token = token;
     return 'RS256 round A128CBC-HS256, verified by core; a changed one is refused';
   } finally {
     requests.close();

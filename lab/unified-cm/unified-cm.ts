@@ -22,6 +22,8 @@ export interface UnifiedCmOptions {
 export interface UnifiedCm {
   readonly web: readonly WebServices[];
   readonly sip: SipService;
+  /** Whose access token it is; for the other servers of the enterprise. */
+  userOfToken(token: string): string | undefined;
   close(): Promise<void>;
 }
 
@@ -54,7 +56,7 @@ export async function startUnifiedCm(options: UnifiedCmOptions): Promise<Unified
       clock,
       maxConnections: 5000,
     });
-    return { web, sip, close: () => closeAll([sip, ...web]) };
+    return { web, sip, userOfToken: (token) => issuer.userOf(token), close: () => closeAll([sip, ...web]) };
   } catch (error) {
     await closeAll(web);
     throw error;
