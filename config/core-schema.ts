@@ -238,6 +238,16 @@ function unserved(config: Served): string[] {
   return config.domains.filter(({ deployment }) => !served.has(deployment)).map(({ name }) => name);
 }
 
+/** Federated domains that are nobody's users' domain and below none. */
+function strangersAmong(
+  domains: readonly { readonly name: string }[],
+  federated: readonly string[],
+): string[] {
+  return federated.filter(
+    (name) => !domains.some((one) => name === one.name || name.endsWith(`.${one.name}`)),
+  );
+}
+
 function hasImPresence(clusters: readonly { 'static-nodes': readonly { kind: string }[] }[]): boolean {
   return clusters.some((cluster) => cluster['static-nodes'].some(({ kind }) => kind === 'im-presence'));
 }
@@ -326,6 +336,16 @@ export const coreSchema = z
     path: ['xmpp', 'enabled'],
     error: 'needs a static node of kind im-presence in a unified-cm cluster',
     when: ({ value }) => hasSections(value, ['xmpp', 'unified-cm']),
+  })
+  .refine(({ xmpp }) => !xmpp.federation.enabled || xmpp.enabled, {
+    path: ['xmpp', 'federation', 'enabled'],
+    error: 'needs xmpp.enabled, whose link it uses',
+    when: ({ value }) => hasSections(value, ['xmpp']),
+  })
+  .refine(({ domains, xmpp }) => strangersAmong(domains, xmpp.federation.domains).length === 0, {
+    path: ['xmpp', 'federation', 'domains'],
+    error: 'has a domain that is neither under domains nor below one of them',
+    when: ({ value }) => hasSections(value, ['domains', 'xmpp']),
   })
   .refine(
     ({ access: { 'authorize-by-oauth-token-with-refresh': on }, 'unified-cm': clusters }) =>

@@ -124,4 +124,9 @@ export const edgeSchema = z
     error: 'is needed when listen.external is the wildcard address: clients must be told where to send media',
     when: ({ value }) => hasSections(value, ['listen']),
   })
+  .refine(({ xmpp }) => !xmpp.federation.enabled || xmpp.enabled, {
+    path: ['xmpp', 'federation', 'enabled'],
+    error: 'needs xmpp.enabled, whose link it uses',
+    when: ({ value }) => hasSections(value, ['xmpp']),
+  })
   .describe('Configuration of a Viaduct edge.');

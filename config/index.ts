@@ -10,6 +10,7 @@ export { jsonSchema, SCHEMA_KINDS } from './json-schema.ts';
 export {
   BAN_LIMITS,
   CORE_LIMITS,
+  FEDERATION_LIMITS,
   HTTP_LIMITS,
   LINK_LIMITS,
   MEDIA_LIMITS,

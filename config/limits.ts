@@ -188,6 +188,16 @@ export const XMPP_LIMITS = {
   closeTimeoutMs: 2_000,
 } as const;
 
+/** What federation may hold besides its settings and the limits of messaging. */
+export const FEDERATION_LIMITS = {
+  maxHandshakes: 128,
+  /** Keys that one connection may ask about, and proofs that it may fail. */
+  maxQuestionsPerConnection: 64,
+  /** Pairs that a server inside may carry on one connection. */
+  maxPairsPerConnection: 1_000,
+  maxFrameBytes: 32 * 1024 * 1024,
+} as const;
+
 /** Core's own questions to call control, and what access control keeps. */
 export const CORE_LIMITS = {
   /** How long a directory server that failed is asked last. */

@@ -1,5 +1,6 @@
 // Messaging: what the edge's door and core's side may be set to. Off on both sides until the operator switches it on.
 import { z } from 'zod';
+import { coreFederation, edgeFederation } from './federation-sections.ts';
 import { count, duration, port, size, toggle } from './units.ts';
 
 export const edgeXmpp = z
@@ -26,6 +27,7 @@ export const edgeXmpp = z
     'idle-timeout': duration('1 min', '24 h', '1 h').describe(
       'Longest silence of a session in both directions.',
     ),
+    federation: edgeFederation,
   })
   .prefault({})
   .describe('The messaging (XMPP) door.');
@@ -45,6 +47,7 @@ export const coreXmpp = z
     'max-sessions': count(1, 1_000_000, 20_000).describe('Sessions at once.'),
     'max-sessions-per-user': count(1, 1_000, 10).describe('Sessions of one user at once, over all devices.'),
     'max-failed-sign-ins': count(2, 5, 3).describe('Failed sign-ins on one connection before it is closed.'),
+    federation: coreFederation,
   })
   .prefault({})
   .describe('Messaging with IM and Presence.');

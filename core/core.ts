@@ -15,11 +15,13 @@ import { createResolve } from './assembly/resolver.ts';
 import { coreSipOptions } from './assembly/sip.ts';
 import { openState } from './assembly/state.ts';
 import type { CoreState } from './assembly/state.ts';
+import { coreFederationOptions } from './assembly/federation.ts';
 import { coreXmppOptions } from './assembly/xmpp.ts';
 import { createCoreHttps } from './https/index.ts';
 import { CoreMedia } from './media/index.ts';
 import { CoreSip } from './sip/index.ts';
 import type { ClusterStatus } from './unified-cm/index.ts';
+import { CoreFederation } from './xmpp/federation/index.ts';
 import { CoreXmpp } from './xmpp/index.ts';
 
 /** A running core. */
@@ -93,9 +95,20 @@ function assemble(
       ...observers('sip'),
     }),
   );
+  const federationOptions = coreFederationOptions(
+    config,
+    { resolve, edges: () => edges().map(({ control }) => control) },
+    observers('federation'),
+  );
+  const federation = federationOptions && new CoreFederation(federationOptions);
   const xmppOptions = coreXmppOptions(
     config,
-    { resolve, tokens: https.tokens, bans },
+    {
+      resolve,
+      tokens: https.tokens,
+      bans,
+      onOther: federation && ((stream, path, peer) => federation.onStream(stream, path, peer)),
+    },
     observers('xmpp'),
   );
   const xmpp = xmppOptions && new CoreXmpp(xmppOptions);
@@ -109,6 +122,7 @@ function assemble(
       if (edge === undefined) return;
       void media.peerUp(edge.control);
       sendBans(bans, edge.control);
+      federation?.peerUp(edge.control);
     },
     onPeerDown: (peer: PeerIdentity) => media.peerDown(peer),
   };
@@ -121,6 +135,7 @@ function assemble(
     { open: () => https.start(), close: () => https.close(closing) },
     { open: () => ice.open(), close: () => media.close(closing) },
     { open: () => sip.listen(), close: () => sip.close(closing) },
+    ...(federation ? [{ open: () => federation.listen(), close: () => federation.close(closing) }] : []),
     ...clients.map((client) => ({ open: () => client.start(), close: () => client.close(closing) })),
     ...(xmpp ? [{ open: () => undefined, close: () => xmpp.close(closing) }] : []),
     adminPart({
@@ -139,6 +154,7 @@ function assemble(
         media: media.status(),
         icePassthrough: ice.status(),
         xmpp: xmpp?.status() ?? 'off',
+        federation: federation?.status() ?? 'off',
       }),
       unblock: (id) => {
         edges().forEach(({ control }) => control.notify('ban.remove', { id }));

@@ -8,6 +8,7 @@ import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
 import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
 import { edgeBans } from './assembly/bans.ts';
+import { edgeFederationOptions } from './assembly/federation.ts';
 import { httpsDoorOptions } from './assembly/https.ts';
 import { edgeLinkOptions } from './assembly/links.ts';
 import { edgeMediaOptions } from './assembly/media.ts';
@@ -17,6 +18,7 @@ import { edgeXmppOptions } from './assembly/xmpp.ts';
 import { createHttpsDoor } from './https/index.ts';
 import { EdgeMedia } from './media/index.ts';
 import { EdgeSip } from './sip/index.ts';
+import { EdgeFederation } from './xmpp/federation/index.ts';
 import { EdgeXmpp } from './xmpp/index.ts';
 
 /** A running edge. */
@@ -62,12 +64,27 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
   );
   const xmppOptions = edgeXmppOptions(config, bans, observers('xmpp'));
   const xmpp = xmppOptions && new EdgeXmpp(xmppOptions);
+  const federationOptions =
+    xmpp &&
+    edgeFederationOptions(
+      config,
+      { bans, openLink: (core, path) => xmpp.openStream(core, path) },
+      observers('federation'),
+    );
+  const federation = federationOptions && new EdgeFederation(federationOptions);
   const plugs: ZonePlugs = {
     onSip: (socket, peer) => sip.onSip(socket, peer),
     onXmpp: xmpp && ((socket, peer) => xmpp.onXmpp(socket, peer)),
-    controlHandlers: { ...media.controlHandlers, ...banHandlers(bans, Date.now) },
+    controlHandlers: {
+      ...media.controlHandlers,
+      ...banHandlers(bans, Date.now),
+      ...federation?.controlHandlers,
+    },
     onPeerUp: () => undefined,
-    onPeerDown: (peer) => media.peerDown(peer),
+    onPeerDown: (peer) => {
+      media.peerDown(peer);
+      federation?.peerDown(peer.name);
+    },
   };
   for (const zone of config.traversalZones) {
     servers.push(createTraversalServer(edgeLinkOptions(config, zone, plugs, observers('link'))));
@@ -84,6 +101,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
     { open: () => sip.listen(), close: () => sip.close(closing) },
     { open: () => https.listen(), close: () => https.close(closing) },
     ...(xmpp ? [{ open: () => xmpp.listen(), close: () => xmpp.close(closing) }] : []),
+    ...(federation ? [{ open: () => federation.listen(), close: () => federation.close(closing) }] : []),
     adminPart({
       ...config.admin,
       title: `Viaduct edge ${config.edge.name}`,
@@ -98,6 +116,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
         media: media.status(),
         turn: turn?.status() ?? 'off',
         xmpp: xmpp?.status() ?? 'off',
+        federation: federation?.status() ?? 'off',
       }),
       unblock: (id) => bans.unblock(id),
     }),

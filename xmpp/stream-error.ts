@@ -43,6 +43,7 @@ export type StreamFault =
   | 'elements'
   | 'header'
   | 'order'
+  | 'address'
   | 'stanza-type';
 
 /** What a peer did wrong on its stream; the only error that this room throws for input. */

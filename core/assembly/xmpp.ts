@@ -9,10 +9,10 @@ import type { CoreXmppOptions, XmppNode } from '../xmpp/index.ts';
 import type { Resolve } from './resolver.ts';
 
 /** Largest stanza that an edge may let pass (its `max-stanza` at most). */
-const MAX_STANZA_OF_EDGES = 4 * 1024 * 1024;
+export const MAX_STANZA_OF_EDGES = 4 * 1024 * 1024;
 
 /** The messaging servers of a deployment. */
-function nodesOf(config: CoreConfig, deployment: string): readonly XmppNode[] {
+export function imPresenceNodes(config: CoreConfig, deployment: string): readonly XmppNode[] {
   return config.unifiedCm
     .filter((cluster) => cluster.deployment === deployment)
     .flatMap((cluster) =>
@@ -25,7 +25,13 @@ function nodesOf(config: CoreConfig, deployment: string): readonly XmppNode[] {
 /** Options of the messaging plane; undefined when it is off. */
 export function coreXmppOptions(
   config: CoreConfig,
-  around: { readonly resolve: Resolve; readonly tokens: Tokens | undefined; readonly bans: BanList },
+  around: {
+    readonly resolve: Resolve;
+    readonly tokens: Tokens | undefined;
+    readonly bans: BanList;
+    /** Takes streams of federation. */
+    readonly onOther: CoreXmppOptions['onOther'];
+  },
   observers: { readonly log: Log; readonly count: Count },
 ): CoreXmppOptions | undefined {
   const { domains, links, xmpp } = config;
@@ -38,7 +44,7 @@ export function coreXmppOptions(
       name,
       deployment,
       isMessagingOn: messaging,
-      nodes: nodesOf(config, deployment),
+      nodes: imPresenceNodes(config, deployment),
     })),
     port: xmpp.port,
     connectTimeoutMs: xmpp.connectTimeout,
@@ -54,6 +60,7 @@ export function coreXmppOptions(
     tokens: tokens && ((deployment, token) => tokens.check(deployment, token, 'xmpp')),
     guard: createSignInGuard(around.bans, Date.now),
     resolve: around.resolve,
+    onOther: around.onOther,
     clock: systemClock,
   };
 }

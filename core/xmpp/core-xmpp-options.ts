@@ -1,7 +1,8 @@
 // What the messaging plane of core needs; defaults, ranges and prose live in config/.
 import type { SignInGuard, TokenResult } from '../../auth/index.ts';
+import type { Duplex } from 'node:stream';
 import type { StreamLimits } from '../../xmpp/index.ts';
-import type { Clock, LinkLog } from '../../zones/index.ts';
+import type { Clock, LinkLog, PeerIdentity } from '../../zones/index.ts';
 
 /** A messaging server inside. */
 export interface XmppNode {
@@ -38,6 +39,8 @@ export type TokenJudge = (deployment: string, token: string) => TokenResult | Pr
 
 export interface CoreXmppOptions extends InsideOptions {
   readonly domains: readonly XmppDomain[];
+  /** Takes a stream that is no client's session, by its path; false when nobody does. */
+  readonly onOther: ((stream: Duplex, path: string, peer: PeerIdentity) => boolean) | undefined;
   /** Undefined: mechanisms with access tokens are not offered. */
   readonly tokens: TokenJudge | undefined;
   /** Who is shut out, and who failed. */

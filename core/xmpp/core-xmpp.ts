@@ -1,7 +1,7 @@
 // The messaging plane of a core: links to the edges, sessions on them, servers of each domain.
 import type { TLSSocket } from 'node:tls';
 import type { Duplex } from 'node:stream';
-import { type PeerIdentity, serveCoreEnd, wordsOf } from '../../zones/index.ts';
+import { CLIENT_PATH, type PeerIdentity, serveCoreEnd, wordsOf } from '../../zones/index.ts';
 import { CoreSession } from './core-session.ts';
 import type { CoreXmppOptions, XmppDomain } from './core-xmpp-options.ts';
 import { type InsideStream, openInside } from './inside-stream.ts';
@@ -52,7 +52,7 @@ export class CoreXmpp {
       ...link,
       clock,
       maxSessions,
-      onSession: (stream, _path, address) => this.#serve(stream, peer, address),
+      onSession: (stream, path, address) => this.#take(stream, path, { peer, address }),
     });
   }
 
@@ -71,6 +71,17 @@ export class CoreXmpp {
         nodes: nodes.map((node) => ({ name: node.name, cause: this.#causes.get(node.name) ?? '' })),
       })),
     };
+  }
+
+  #take(
+    stream: Duplex,
+    path: string,
+    { peer, address }: { readonly peer: PeerIdentity; readonly address: string | undefined },
+  ): void {
+    if (path === CLIENT_PATH) return this.#serve(stream, peer, address);
+    if (this.#options.onOther?.(stream, path, peer) === true) return;
+    this.#options.count('stream-unknown');
+    stream.destroy();
   }
 
   #serve(stream: Duplex, peer: PeerIdentity, address: string | undefined): void {

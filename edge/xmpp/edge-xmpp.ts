@@ -165,6 +165,13 @@ export class EdgeXmpp {
     });
   }
 
+  /** A stream of another kind to one core. @throws LinkError when there is none. */
+  openStream(core: string, path: string): Duplex {
+    const link = this.#links.get(core);
+    if (link === undefined) throw new LinkError('closed', 'this core is not connected for messaging');
+    return link.open(path);
+  }
+
   /** The core with the fewest sessions. */
   #openLink(address: string): Duplex {
     const [least] = [...this.#links.values()].toSorted((a, b) => a.sessions - b.sessions);

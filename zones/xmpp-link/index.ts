@@ -6,3 +6,4 @@ export * from './core-end.ts';
 export * from './edge-end.ts';
 export * from './frame.ts';
 export * from './paths.ts';
+export * from './federation.ts';
