@@ -2,8 +2,8 @@
 // so that a word that came from a peer by mistake cannot grow the registry without end.
 import { Counter, Gauge, Registry, collectDefaultMetrics } from 'prom-client';
 
-/** Counts one event of a component, with the reason where there is one. */
-export type Count = (event: string, reason?: string) => void;
+/** Counts an event of a component, with the reason where there is one, `times` (1) at once. */
+export type Count = (event: string, reason?: string, times?: number) => void;
 
 export interface Metrics {
   /** The counting function of one component. */
@@ -27,10 +27,10 @@ export function createMetrics(): Metrics {
     labelNames: ['component', 'event', 'reason'],
     registers: [registry],
   });
-  const known = new Map<string, { inc(): void }>();
+  const known = new Map<string, { inc(times?: number): void }>();
   const counter =
     (component: string): Count =>
-    (event, reason = '') => {
+    (event, reason = '', times = 1) => {
       const name = `${component}\n${event}\n${reason}`;
       let series = known.get(name);
       if (series === undefined) {
@@ -38,7 +38,7 @@ export function createMetrics(): Metrics {
         series = events.labels(component, event, reason);
         known.set(name, series);
       }
-      return series.inc();
+      return series.inc(times);
     };
   return {
     counter,

@@ -164,6 +164,9 @@ export const TURN_LIMITS = {
   maxFrameBytes: 65_556,
   listenerBufferBytes: 4 * 1024 * 1024,
   relayBufferBytes: 256 * 1024,
+  /** A client sets up its permissions and channels in one burst; what is beyond waits among strangers. */
+  controlsPerSecond: 100,
+  sweepMs: 1_000,
   tickMs: 1_000,
 } as const;
 
@@ -216,6 +219,17 @@ export const CORE_LIMITS = {
   maxCounters: 100_000,
 } as const;
 
+/** Single sign-on. */
+export const SIGN_ON_LIMITS = {
+  maxPending: 50_000,
+  /** Refused when full: forgetting one early would let it be used twice. */
+  maxUsedAssertions: 200_000,
+  maxTokens: 200_000,
+  fetchMs: 10_000,
+  maxMetadataBytes: 2 * 1024 * 1024,
+  retryMs: 60_000,
+} as const;
+
 /** The store and its journal. */
 export const STORE_LIMITS = {
   /** What a crash may lose. */
@@ -228,9 +242,14 @@ export const STORE_LIMITS = {
   maxEntryLength: 16 * 1024,
 } as const;
 
-/** What intrusion protection keeps; 100,000 of each take 55 MiB. */
+/** What intrusion protection keeps; what 100,000 of each take stands in docs/performance.md. */
 export const BAN_LIMITS = {
   maxBans: 100_000,
   maxCounters: 100_000,
   maxHistory: 1_000,
+  /** Bans that core believes one edge at once, and for how long: a captured edge can keep out no more than this. */
+  maxReportedPerEdge: 10_000,
+  maxReportedMs: 86_400_000,
+  /** A ban in the store: an address, a user id, a category, three numbers. */
+  maxKeptLength: 2_048,
 } as const;

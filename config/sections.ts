@@ -47,5 +47,5 @@ export function hasSections(value: unknown, keys: readonly string[]): boolean {
 }
 
 export const mediaEngine = choice(['native', 'portable'], 'native').describe(
-  'Which packet engine moves media. `native` falls back to `portable` where it was not compiled; choose `portable` only to rule the native one out.',
+  'Which packet engine moves media and what TURN relays. `native` falls back to `portable` where it was not compiled; choose `portable` only to rule the native one out.',
 );

@@ -50,30 +50,27 @@ function buildSsh2(target, gyp) {
     : 'ssh2 crypto binding: not built, the HTTPS link runs at a third of its speed. Install a C++ compiler, make and python3, then run npm rebuild.';
 }
 
-function buildMediaEngine(target, gyp) {
-  const folder = path.join(root, 'media/native');
-  if (!existsSync(path.join(folder, 'binding.gyp')))
-    return 'media engine: its sources are not in this package';
-  const lost = 'media runs on node:dgram, at a fraction of the calls per core';
-  if (!gyp) return `media engine: not built, node-gyp was not found beside npm; ${lost}.`;
-  const result = build(folder, target, gyp);
-  const loads = spawnSync(target.exe, ['-e', "require('./build/Release/engine.node')"], { cwd: folder });
-  return result.status === 0 && loads.status === 0
-    ? 'media engine: built'
-    : `media engine: not built, ${lost}. Install a C++ compiler, make and python3, then run npm rebuild.`;
-}
+/** Our own add-ons: folder, module, name, what is lost without it. */
+const ADD_ONS = [
+  ['media/native', 'engine', 'media engine', 'media runs on node:dgram, at a fraction of the calls per core'],
+  [
+    'turn/relay/native',
+    'relay',
+    'TURN relay',
+    'TURN runs on node:dgram, at a fraction of the packets per core',
+  ],
+  ['turn/native', 'turn', 'TURN parts', 'TURN has no DTLS and no TCP allocations'],
+];
 
-/** DTLS and TCP allocations of the TURN server; without them it serves everything else. */
-function buildTurnParts(target, gyp) {
-  const folder = path.join(root, 'turn/native');
-  if (!existsSync(path.join(folder, 'binding.gyp'))) return 'TURN parts: their sources are not in this package';
-  const lost = 'TURN has no DTLS and no TCP allocations';
-  if (!gyp) return `TURN parts: not built, node-gyp was not found beside npm; ${lost}.`;
+function buildAddOn([where, module, name, lost], target, gyp) {
+  const folder = path.join(root, where);
+  if (!existsSync(path.join(folder, 'binding.gyp'))) return `${name}: its sources are not in this package`;
+  if (!gyp) return `${name}: not built, node-gyp was not found beside npm; ${lost}.`;
   const result = build(folder, target, gyp);
-  const loads = spawnSync(target.exe, ['-e', "require('./build/Release/turn.node')"], { cwd: folder });
+  const loads = spawnSync(target.exe, ['-e', `require('./build/Release/${module}.node')`], { cwd: folder });
   return result.status === 0 && loads.status === 0
-    ? 'TURN parts: built'
-    : `TURN parts: not built, ${lost}. Install a C++ compiler, make and python3, then run npm rebuild.`;
+    ? `${name}: built`
+    : `${name}: not built, ${lost}. Install a C++ compiler, make and python3, then run npm rebuild.`;
 }
 
 const gyp = nodeGyp();
@@ -81,6 +78,5 @@ const target = targetNode();
 const ssh2 = gyp
   ? buildSsh2(target, gyp)
   : 'ssh2 crypto binding: not built, node-gyp was not found beside npm.';
-process.stdout.write(
-  `viaduct: ${ssh2}\nviaduct: ${buildMediaEngine(target, gyp)}\nviaduct: ${buildTurnParts(target, gyp)}\n`,
-);
+const built = ADD_ONS.map((addOn) => buildAddOn(addOn, target, gyp));
+for (const line of [ssh2, ...built]) process.stdout.write(`viaduct: ${line}\n`);

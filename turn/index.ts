@@ -28,7 +28,7 @@ export {
 export { loadTurnBinding } from './native/binding.ts';
 export { IpRangeError, parseIpRange } from './policy/ip-range.ts';
 export { PeerPolicy, type PeerPolicyOptions } from './policy/peer-policy.ts';
-export { PortableRelay, type PortableRelayOptions } from './relay/portable-relay.ts';
+export { openRelay } from './relay/system-relay.ts';
 export { RelayEngineError } from './relay/relay-engine.ts';
 export type { RelayCounters, RelayEngine, RelayEvents } from './relay/relay-engine.ts';
 export type { OwnAddress } from './relay/relay-path.ts';

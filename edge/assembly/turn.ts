@@ -6,7 +6,7 @@ import { networkInterfaces } from 'node:os';
 import type { Count, Log } from '../../admin/index.ts';
 import { TURN_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig, Secret } from '../../config/index.ts';
-import { createCredentials, loadTurnBinding, PeerPolicy, PortableRelay } from '../../turn/index.ts';
+import { createCredentials, loadTurnBinding, openRelay, PeerPolicy } from '../../turn/index.ts';
 import type {
   CredentialOptions,
   OwnAddress,
@@ -38,7 +38,12 @@ export function turnServerOptions(
   return {
     ...observers,
     machine: machineOptions(config, relayAddresses),
-    createEngine: (events) => new PortableRelay({ ...TURN_LIMITS, own, events }),
+    createEngine: (events) => {
+      const options = { ...TURN_LIMITS, maxRelays: turn.maxAllocations, own, events, every: everyMs };
+      const { engine, what } = openRelay(options, config.media.engine);
+      observers.log.info({ engine: engine.kind }, what);
+      return engine;
+    },
     listeners: listenersOf(config),
     tcpRelays:
       turn.tcpAllocations && !('missing' in binding) ? { own, boundSocket: binding.tcpSocket } : undefined,
@@ -57,8 +62,12 @@ export function turnServerOptions(
     },
     tickMs: TURN_LIMITS.tickMs,
     now: () => systemClock.now(),
-    every: (ms, work) => every(systemClock, ms, work),
+    every: everyMs,
   };
+}
+
+function everyMs(ms: number, work: () => void): () => void {
+  return every(systemClock, ms, work);
 }
 
 /** TURN at the port of HTTPS (RFC 7443), where the configuration wants it. */

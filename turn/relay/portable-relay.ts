@@ -40,6 +40,8 @@ export class PortableRelay implements RelayEngine {
   readonly kind = 'portable';
   /** node:dgram has no way to set DF. */
   readonly supportsDontFragment = false;
+  /** node:dgram has no way to read a socket's error queue. */
+  readonly tellsIcmp = false;
   readonly #options: PortableRelayOptions;
   readonly #listeners = new Map<ListenerId, Listener>();
   readonly #allocations = new Map<AllocationId, PortableAllocation>();
@@ -118,7 +120,7 @@ export class PortableRelay implements RelayEngine {
 
   fromStream(allocation: AllocationId, bytes: Buffer): void {
     const found = this.#allocations.get(allocation);
-    if (found === undefined) this.#options.events.onStray('no-allocation');
+    if (found === undefined) this.#options.events.onStray('no-allocation', 1);
     else found.fromClient(bytes);
   }
 
@@ -156,14 +158,14 @@ export class PortableRelay implements RelayEngine {
   ): void {
     if (looksLikeChannelData(bytes) || isSendIndication(bytes)) {
       const allocation = clients.get(port)?.get(address);
-      if (allocation === undefined) this.#options.events.onStray('no-allocation');
+      if (allocation === undefined) this.#options.events.onStray('no-allocation', 1);
       else allocation.fromClient(bytes);
       return;
     }
-    if (!looksLikeStun(bytes)) return this.#options.events.onStray('not-turn');
+    if (!looksLikeStun(bytes)) return this.#options.events.onStray('not-turn', 1);
     // A source with an interface's name in it (fe80::1%eth0) cannot be told in a STUN answer.
     const source = canonicalAddress(address);
-    if (source === undefined) return this.#options.events.onStray('link-local');
+    if (source === undefined) return this.#options.events.onStray('link-local', 1);
     this.#options.events.onControl(id, { address: source, port }, bytes);
   }
 

@@ -31,11 +31,17 @@ export interface RelayCounters {
   readonly drops: Readonly<Record<RelayDrop, number>>;
 }
 
+/**
+ * From somebody without allocation, with first bits of neither STUN nor ChannelData, from a link-local source; or a
+ * request that was dropped because too many wait, a stranger's or a client's.
+ */
+export type StrayReason = 'no-allocation' | 'not-turn' | 'link-local' | 'strangers-queue' | 'clients-queue';
+
 export interface RelayEvents {
   /** A STUN message of a client on a UDP listener that is not a Send indication. The engine keeps no copy. */
   onControl(listener: ListenerId, remote: TransportAddress, bytes: Buffer): void;
-  /** A packet of somebody without allocation, with first bits of neither STUN nor ChannelData, or of a link-local source. */
-  onStray(reason: 'no-allocation' | 'not-turn' | 'link-local'): void;
+  /** `packets` that are nobody's. */
+  onStray(reason: StrayReason, packets: number): void;
   /** A socket failed after it was open. */
   onFailure(where: 'listener' | 'relay', code: string): void;
 }
@@ -52,8 +58,10 @@ export class RelayEngineError extends Error {
 
 export interface RelayEngine {
   readonly kind: 'portable' | 'native';
-  /** Whether DONT-FRAGMENT can be obeyed. */
+  /** Whether DONT-FRAGMENT can be obeyed, in Allocate and in Send (RFC 8656 §14). */
   readonly supportsDontFragment: boolean;
+  /** Whether ICMP errors about a client's packets come to it as Data indications (RFC 8656 §11.5). */
+  readonly tellsIcmp: boolean;
 
   /** Opens a UDP socket for clients. Rejects RelayEngineError. */
   openListener(

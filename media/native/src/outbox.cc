@@ -38,7 +38,10 @@ void Outbox::sendTo(Socket& socket, const Address& to, size_t length, Account ac
 
 void Outbox::sendTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open,
                        bool exact) {
-  if (*open >= 0 && grow(trains_[static_cast<size_t>(*open)], length, exact)) return;
+  if (*open >= 0) {
+    Train& train = trains_[static_cast<size_t>(*open)];
+    if (train.socket == &socket && train.to == to && grow(train, length, exact)) return;
+  }
   startTrain(socket, to, length, account, open);
   *open = static_cast<int32_t>(trains_.size() - 1);
   growing_.push_back(*open);

@@ -57,13 +57,20 @@ std::string Value::text() const {
   return std::string(text, length);
 }
 
-std::vector<uint8_t> Value::bytes() const {
+void Value::view(const uint8_t** bytes, size_t* length) const {
   bool isBuffer = false;
   void* data = nullptr;
+  size_t found = 0;
+  if (!present() || napi_is_buffer(env_, value_, &isBuffer) != napi_ok || !isBuffer) return;
+  if (napi_get_buffer_info(env_, value_, &data, &found) != napi_ok || data == nullptr) return;
+  *bytes = static_cast<const uint8_t*>(data);
+  *length = found;
+}
+
+std::vector<uint8_t> Value::bytes() const {
+  const uint8_t* from = nullptr;
   size_t length = 0;
-  if (!present() || napi_is_buffer(env_, value_, &isBuffer) != napi_ok || !isBuffer) return {};
-  if (napi_get_buffer_info(env_, value_, &data, &length) != napi_ok || data == nullptr) return {};
-  const auto* from = static_cast<const uint8_t*>(data);
+  view(&from, &length);
   return std::vector<uint8_t>(from, from + length);
 }
 

@@ -24,6 +24,8 @@ class Value {
   bool flag() const;
   std::string text() const;
   std::vector<uint8_t> bytes() const;
+  /** The bytes of a Buffer where they lie, valid during the call; untouched when it is none. */
+  void view(const uint8_t** bytes, size_t* length) const;
   /** `{ address, port }`; none when it is not there or not numeric. */
   Address address() const;
 

@@ -1,0 +1,62 @@
+// The way of a TURN packet: datagram in → listener or relay → allocation → permission → outbox. No lock, no allocation of
+// memory. What it does is what relay-path.ts and portable-relay.ts do, drop by drop. Requests and everything that is not
+// data of a client goes up to JavaScript.
+#pragma once
+#include "allocation.h"
+#include "shard.h"
+#include "upward.h"
+
+namespace viaduct {
+
+struct TurnLimits {
+  uint32_t maxRelays = 0;
+  uint32_t listenerBufferBytes = 0, relayBufferBytes = 0;
+  /** Requests of one client in a second that go before those of strangers. */
+  uint32_t controlsPerSecond = 0;
+  std::vector<OwnAddress> own;
+  std::vector<uint32_t> knownAttributes;
+};
+
+/** Packets that belong to no allocation, by reason; `native-relay.ts` has the same list. */
+enum class Stray : uint8_t { NoAllocation, NotTurn, LinkLocal };
+constexpr size_t kStrays = 3;
+
+class TurnPath final : public Path {
+ public:
+  TurnPath(const TurnLimits& limits, Upward& upward);
+
+  void receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) override;
+  void failed(Socket& socket, int error) override;
+  void errorQueue(Socket& socket) override;
+  void roundEnds() override { upward_.roundEnds(); }
+
+  /** Sends one message at once with DF set (RFC 8656 §14): what was sent before goes before. */
+  void sendUnfragmented(TurnSocket& relay, const Outbound& out, Counter& failed);
+
+  ClientTable clients;
+  const KnownAttributes& known() const { return known_; }
+  const std::vector<OwnAddress>& own() const { return limits_.own; }
+  Counter strays[kStrays];
+
+ private:
+  void fromListener(TurnSocket& listener, const uint8_t* bytes, size_t length, const Address& source);
+  void fromClient(Allocation& allocation, const uint8_t* bytes, size_t length);
+  void fromPeer(TurnSocket& relay, const uint8_t* bytes, size_t length, const Address& source);
+  void toStream(Allocation& allocation, const uint8_t* bytes, size_t length, const Address& peer, uint16_t channel);
+  void toClient(Allocation& allocation, size_t bytes, size_t payload);
+  void control(TurnSocket& listener, const uint8_t* bytes, size_t length, const Address& source);
+  void icmp(Allocation& allocation, const Address& peer, uint8_t type, uint8_t code, uint32_t data);
+  const uint8_t* transactionId();
+
+  const TurnLimits limits_;
+  KnownAttributes known_;
+  Upward& upward_;
+  /** Transaction ids of Data indications: random and drawn in bulk. */
+  uint8_t ids_[kTransactionIdBytes * 256];
+  size_t nextId_ = sizeof ids_;
+};
+
+/** Secret seed of a hash table. */
+uint64_t randomSeed();
+
+}  // namespace viaduct
