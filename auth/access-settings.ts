@@ -17,7 +17,10 @@ export interface AccessSettings {
   /** Ask the user's home cluster whether it offers tokens, instead of one answer for everybody. */
   readonly internalCheck: boolean;
   readonly activationCodeOnboarding: boolean;
+  /** Give tokens to apps on iOS through their own URL scheme, which another app might catch. */
   readonly embeddedSafari: boolean;
+  /** Take a client's own redirect URI. */
+  readonly clientRedirectUri: boolean;
   /** Seconds a simple token is good for SIP beyond its end. */
   readonly sipTokenExtraTtlS: number;
 }
@@ -35,11 +38,13 @@ export function checkAccessSettings(settings: AccessSettings): SettingProblem[] 
     if (settings[setting])
       problems.push({ setting, text: 'is not available in this version: switch it off' });
   }
-  if (path === 'saml' || path === 'saml-and-ucm-ldap') {
-    problems.push({
-      setting: 'authenticationPath',
-      text: 'SAML is not available in this version: use ucm-ldap',
-    });
+  if (settings.oauthSimple && !isSaml(settings))
+    problems.push({ setting: 'oauthSimple', text: `needs SAML; the authentication path is ${path}` });
+  if (isSaml(settings) && !settings.oauthSimple)
+    problems.push({ setting: 'authenticationPath', text: `${path} opens nothing without simple tokens` });
+  for (const setting of ['embeddedSafari', 'clientRedirectUri'] as const) {
+    if (settings[setting] && !settings.oauthSimple)
+      problems.push({ setting, text: 'needs simple tokens, which are off' });
   }
   if (settings.oauthWithRefresh && path === 'none') {
     problems.push({ setting: 'oauthWithRefresh', text: 'has no effect with authentication path none' });
@@ -54,14 +59,22 @@ export function checkAccessSettings(settings: AccessSettings): SettingProblem[] 
 }
 
 const notBuilt = [
-  'oauthSimple',
   'internalCheck',
   'activationCodeOnboarding',
-  'embeddedSafari',
 ] as const satisfies readonly (keyof AccessSettings)[];
 
+function isSaml({ authenticationPath: path }: AccessSettings): boolean {
+  return path === 'saml' || path === 'saml-and-ucm-ldap';
+}
+
 export function offersPasswords(settings: AccessSettings): boolean {
-  return settings.userCredential && settings.authenticationPath !== 'none';
+  const path = settings.authenticationPath;
+  return settings.userCredential && path !== 'none' && path !== 'saml';
+}
+
+/** Single sign-on at the edge, which ends in a simple token. */
+export function offersSignOn(settings: AccessSettings): boolean {
+  return settings.oauthSimple && isSaml(settings);
 }
 
 export function offersTokens(settings: AccessSettings): boolean {
@@ -70,12 +83,12 @@ export function offersTokens(settings: AccessSettings): boolean {
 
 /** A verdict when this deployment offers no way to sign in at all. */
 export function checkSignInOffered(settings: AccessSettings): Deny | undefined {
-  if (offersPasswords(settings) || offersTokens(settings)) return undefined;
+  if (offersPasswords(settings) || offersTokens(settings) || offersSignOn(settings)) return undefined;
   return deny(403, 'access-off', 'every way to sign in is switched off in the access settings');
 }
 
-/** What get_edge_sso tells every client alike. */
-export function ssoOffer(settings: AccessSettings): { sso: boolean; token: boolean } {
-  const saml = settings.authenticationPath === 'saml' || settings.authenticationPath === 'saml-and-ucm-ldap';
-  return { sso: saml && settings.oauthSimple, token: offersTokens(settings) };
+/** What get_edge_sso tells every client of a domain alike; `hasProvider`: the domain has an identity provider. */
+export function ssoOffer(settings: AccessSettings, hasProvider: boolean): { sso: boolean; token: boolean } {
+  const sso = offersSignOn(settings) && hasProvider;
+  return { sso, token: sso || offersTokens(settings) };
 }

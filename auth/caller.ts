@@ -6,6 +6,7 @@ import { type Credentials, parseBasic } from './basic.ts';
 import type { Account } from './credential-cache.ts';
 import type { SignInGuard } from './intrusion/sign-in-guard.ts';
 import { isBearer, parseBearer } from './oauth/bearer.ts';
+import { isSimpleToken, type SimpleTokens } from './oauth/simple-tokens.ts';
 import type { Tokens, TokenService } from './oauth/tokens.ts';
 import { type AllowReason, deny, type Deny } from './verdict.ts';
 
@@ -14,6 +15,8 @@ export interface CallerOptions {
   readonly authenticator: Authenticator;
   /** Undefined when no cluster's token keys are known. */
   readonly tokens: Tokens | undefined;
+  /** Tokens issued here after single sign-on; undefined while that is switched off. */
+  readonly simpleTokens: SimpleTokens | undefined;
   /** Intrusion protection. */
   readonly guard: SignInGuard;
 }
@@ -84,10 +87,12 @@ async function readToken(
   authorization: string,
   service: TokenService,
 ): Promise<Caller | Stranger> {
-  const { settings, tokens } = options;
-  if (!offersTokens(settings) || tokens === undefined)
-    return stranger(deny(401, 'scheme-unsupported', 'tokens are switched off in the access settings'));
+  const { settings, tokens, simpleTokens } = options;
   const token = parseBearer(authorization);
+  if (token !== undefined && simpleTokens !== undefined && isSimpleToken(token))
+    return readSimpleToken(simpleTokens, deployment, token);
+  if (!offersTokens(settings) || tokens === undefined)
+    return stranger(deny(401, 'scheme-unsupported', 'these tokens are switched off in the access settings'));
   if (token === undefined)
     return stranger(deny(401, 'token-malformed', 'the Authorization header holds no token'));
   const checked = tokens.check(deployment, token, service);
@@ -95,6 +100,17 @@ async function readToken(
   if (result.outcome === 'deny') return stranger(result);
   const account = { user: result.user, homeCluster: result.cluster };
   return { outcome: 'caller', account, proof: 'token', expiresAt: result.expiresAt };
+}
+
+async function readSimpleToken(
+  simpleTokens: SimpleTokens,
+  deployment: string,
+  token: string,
+): Promise<Caller | Stranger> {
+  const result = await simpleTokens.check(deployment, token, 'https');
+  if (result.outcome === 'deny') return stranger(result);
+  const { user, homeCluster, expiresAt } = result;
+  return { outcome: 'caller', account: { user, homeCluster }, proof: 'simple-token', expiresAt };
 }
 
 /** The name and password in an Authorization value, or why there are none. */

@@ -7,6 +7,7 @@ export {
   type AuthenticationPath,
   checkAccessSettings,
   offersPasswords,
+  offersSignOn,
   offersTokens,
   type SettingProblem,
   ssoOffer,
@@ -41,10 +42,27 @@ export {
   createBanList,
   type Exemption,
 } from './intrusion/ban-list.ts';
-export { banHandlers, printBans } from './intrusion/ban-messages.ts';
+export { createSharedCounters } from './intrusion/ban-counters.ts';
+export {
+  coreBanHandlers,
+  edgeBanHandlers,
+  ownBans,
+  reportToCores,
+  sendBans,
+  tellEdges,
+} from './intrusion/ban-messages.ts';
+export { keepBans } from './intrusion/kept-bans.ts';
 export { createSignInGuard, type SignInGuard } from './intrusion/sign-in-guard.ts';
 export type { Offender } from './intrusion/offender.ts';
 export { isBearer, parseBearer, parseSipBearer } from './oauth/bearer.ts';
+export {
+  createSimpleTokens,
+  isSimpleToken,
+  type ListedToken,
+  type SimpleToken,
+  type SimpleTokens,
+  type SimpleTokenStore,
+} from './oauth/simple-tokens.ts';
 export { createKeyRing, type FetchKeys, type KeyRing } from './oauth/key-ring.ts';
 export { KeyDocumentError, readKeyDocument } from './oauth/key-document.ts';
 export {
@@ -70,6 +88,17 @@ export { createRateControl, type RateControl } from './rate-control.ts';
 export { createRevocations, type Revocations } from './revocation.ts';
 export { createSessions, type Sessions } from './sessions.ts';
 export { createSignIn, type SignedIn, type SignIn, type SignInResult } from './sign-in.ts';
+export {
+  createIdentityProviders,
+  type IdentityProviderOptions,
+  type IdentityProviders,
+} from './saml/identity-providers.ts';
+export { readIdpMetadata } from './saml/idp-metadata.ts';
+export type { ServiceProviderKeys } from './saml/saml-library.ts';
+export { createSigningCertificate } from './saml/sp-certificate.ts';
+export { entityIdOf, type MetadataMode, printSpMetadata } from './saml/sp-metadata.ts';
+export { SamlFault } from './saml/saml-fault.ts';
+export { createSignOn, type Purpose, RateFault, type SignOn, type SignOnStore } from './saml/sign-on.ts';
 export { checkOwnUser } from './own-user.ts';
 export type { Store } from './store.ts';
 export { foldUser, isUserId } from './user-id.ts';

@@ -6,6 +6,7 @@ import { parseBasic } from './basic.ts';
 import { type CallerOptions, readCaller, type Shown } from './caller.ts';
 import { readXAuth } from './cookie-header.ts';
 import { isBearer, parseBearer } from './oauth/bearer.ts';
+import { isSimpleToken } from './oauth/simple-tokens.ts';
 import { checkOwnUser } from './own-user.ts';
 import type { Sessions } from './sessions.ts';
 import { foldUser } from './user-id.ts';
@@ -132,9 +133,11 @@ async function checkTokenIdentity(
   request: LaneRequest,
   findings: Findings,
 ): Promise<Deny | undefined> {
-  if (findings.proof === 'token' || options.tokens === undefined || !offersTokens(options.settings))
-    return undefined;
+  if (findings.proof === 'token' || findings.proof === 'simple-token') return undefined;
   const token = parseBearer(request.authorization ?? '');
+  // One of ours goes no further in: it opens nothing there, and void or foreign it says nothing against the cookie.
+  if (token !== undefined && isSimpleToken(token)) return undefined;
+  if (options.tokens === undefined || !offersTokens(options.settings)) return undefined;
   if (token === undefined) return deny(401, 'token-malformed', 'the Authorization header holds no token');
   const result = await options.tokens.check(request.deployment, token, 'https');
   if (result.outcome === 'token') {

@@ -22,6 +22,7 @@ export const usualSettings = {
   internalCheck: false,
   activationCodeOnboarding: false,
   embeddedSafari: false,
+  clientRedirectUri: false,
   sipTokenExtraTtlS: 0,
 } as const;
 
@@ -36,6 +37,7 @@ export interface Doors {
   readonly sessions: Sessions;
   readonly authenticator: Authenticator;
   readonly tokens: undefined;
+  readonly simpleTokens: undefined;
   readonly bans: BanList;
   readonly guard: SignInGuard;
   readonly counted: string[];
@@ -104,6 +106,7 @@ export function openDoors(changes: DoorChanges = {}): Doors {
     sessions,
     authenticator,
     tokens: undefined,
+    simpleTokens: undefined,
     bans,
     guard: createSignInGuard(bans, now),
     counted,

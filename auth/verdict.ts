@@ -34,7 +34,7 @@ export type DenyReason =
   | 'method'
   | 'other-user';
 
-export type AllowReason = 'credentials' | 'credentials-cached' | 'token' | 'cookie' | 'rule' | 'own-resource';
+export type AllowReason = 'credentials' | 'credentials-cached' | 'token' | 'simple-token' | 'cookie' | 'rule' | 'own-resource';
 
 export interface Allow {
   readonly outcome: 'allow';

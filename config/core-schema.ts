@@ -6,6 +6,7 @@ import { intrusionSection } from './intrusion-section.ts';
 import { directory } from './ldap-section.ts';
 import { coreLinks } from './link-sections.ts';
 import { oauthKeys, oauthSection } from './oauth-section.ts';
+import { samlSection } from './saml-section.ts';
 import { secret } from './secret.ts';
 import { adminSection, hasSections, logSection, mediaEngine, stateDirectory, zoneFiles } from './sections.ts';
 import {
@@ -114,19 +115,45 @@ const edge = z.strictObject({
 
 const access = z
   .strictObject({
-    authentication: choice(['none', 'ucm-ldap'], 'ucm-ldap').describe(
-      'How people prove who they are: against Unified CM (its own or its LDAP passwords), or not at all, which closes the door.',
+    authentication: choice(['none', 'ucm-ldap', 'saml', 'saml-and-ucm-ldap'], 'ucm-ldap').describe(
+      'How people prove who they are: against Unified CM (its own or its LDAP passwords), at an identity provider, either, or not at all, which closes the door.',
     ),
     'authorize-by-oauth-token-with-refresh': toggle(false).describe(
       'Self-describing tokens of Unified CM, verified by core at every door. Needs the keys of every cluster (oauth-keys).',
     ),
+    'authorize-by-oauth-token': toggle(false).describe(
+      'Simple tokens, issued by core after single sign-on. Needs a SAML path, and a SAML path needs it.',
+    ),
+    'simple-token-lifetime': duration('1 min', '7 d', '480 min').describe(
+      'How long a simple token is good; the identity provider may end it sooner.',
+    ),
+    'sip-token-extra-time-to-live': duration('0 s', '172800 s', '0 s').describe(
+      'How much longer a simple token lets a phone register: calls can still come in after its end.',
+    ),
+    'ios-embedded-safari': toggle(false).describe(
+      'Hand simple tokens to apps through their own URL scheme. Another app that registers the same scheme could catch them.',
+    ),
+    'client-redirect-uri': toggle(false).describe(
+      'Take a client’s own https redirect URI (Webex and Jabber with an embedded browser).',
+    ),
+    'redirect-uris': z
+      .array(
+        z
+          .string()
+          .regex(/^[a-z][a-z0-9+.-]*:\/\/[^\s#"<>\\]{1,512}$/)
+          .refine((text) => URL.canParse(text) && !/^(?:http|javascript|data|file|vbscript):/.test(text))
+          .meta({ allowed: 'an https URI or one of an app’s own scheme, without fragment' }),
+      )
+      .max(32)
+      .default([])
+      .describe('Redirect URIs that clients may name, letter for letter.'),
     'authorize-by-user-credential': toggle(true).describe('Name and password with each sign-in (Basic).'),
     'internal-authentication-check': toggle(false).describe(
       'Ask the home cluster which sign-in it offers before answering get_edge_sso. Not built yet: must be false, one answer for everybody.',
     ),
   })
   .prefault({})
-  .describe('Access control. Simple tokens and SAML are not built yet and cannot be switched on.');
+  .describe('Access control.');
 
 const credentials = z
   .strictObject({
@@ -239,13 +266,8 @@ function unserved(config: Served): string[] {
 }
 
 /** Federated domains that are nobody's users' domain and below none. */
-function strangersAmong(
-  domains: readonly { readonly name: string }[],
-  federated: readonly string[],
-): string[] {
-  return federated.filter(
-    (name) => !domains.some((one) => name === one.name || name.endsWith(`.${one.name}`)),
-  );
+function strangersAmong(domains: readonly { readonly name: string }[], federated: readonly string[]): string[] {
+  return federated.filter((name) => !domains.some((one) => name === one.name || name.endsWith(`.${one.name}`)));
 }
 
 function hasImPresence(clusters: readonly { 'static-nodes': readonly { kind: string }[] }[]): boolean {
@@ -264,6 +286,27 @@ function directoryProblem({ ldap, domains }: WithDirectories): string | undefine
   if (twice !== undefined) return `${twice}: a deployment has one directory at most`;
   const unknown = names.find((name) => !domains.some(({ deployment }) => deployment === name));
   return unknown === undefined ? undefined : `${unknown}: no domain is in this deployment`;
+}
+
+interface SamlDomains {
+  readonly domains?: readonly { readonly name: string }[];
+  readonly saml?: { readonly 'identity-providers': readonly { readonly name: string; readonly domains: readonly string[] }[] } | undefined;
+}
+
+/** A domain of an identity provider is one of ours, and of one provider only. */
+function checkSamlDomains({ domains = [], saml }: SamlDomains, context: z.RefinementCtx): void {
+  const owners = new Map<string, string>();
+  saml?.['identity-providers'].forEach((provider, index) => {
+    const path = ['saml', 'identity-providers', index, 'domains'];
+    for (const name of provider.domains) {
+      const owner = owners.get(name);
+      if (owner !== undefined)
+        context.addIssue({ code: 'custom', path, message: `${name} belongs to ${owner} already: take it away there to transfer it` });
+      if (!domains.some((domain) => domain.name === name))
+        context.addIssue({ code: 'custom', path, message: `${name} is none of the domains of this core` });
+      owners.set(name, provider.name);
+    }
+  });
 }
 
 export const coreSchema = z
@@ -294,6 +337,7 @@ export const coreSchema = z
       ),
     access,
     oauth: oauthSection,
+    saml: samlSection.optional(),
     'http-allow-list': allowListSection,
     links: coreLinks,
     credentials,
@@ -370,4 +414,10 @@ export const coreSchema = z
     error: 'needs inside-encryption best-effort or on: the clients’ own keys must reach the far client',
     when: ({ value }) => hasSections(value, ['media']),
   })
+  .refine(({ access: { authentication }, saml }) => !authentication.startsWith('saml') || saml !== undefined, {
+    path: ['access', 'authentication'],
+    error: 'needs a saml section',
+    when: ({ value }) => hasSections(value, ['access']),
+  })
+  .superRefine(checkSamlDomains)
   .describe('Configuration of a Viaduct core.');

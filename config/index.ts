@@ -14,11 +14,13 @@ export {
   HTTP_LIMITS,
   LINK_LIMITS,
   MEDIA_LIMITS,
+  SIGN_ON_LIMITS,
   SIP_LIMITS,
   STORE_LIMITS,
   TURN_LIMITS,
   XMPP_LIMITS,
 } from './limits.ts';
+export { banSettings } from './ban-options.ts';
 export { linkOptions } from './link-options.ts';
 export { VERSION } from './version.ts';
 export { printReference } from './reference.ts';

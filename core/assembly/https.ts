@@ -12,6 +12,7 @@ import { clusterOptions } from './clusters.ts';
 import { directories } from './ldap.ts';
 import { oauthOptions } from './oauth.ts';
 import type { Resolve } from './resolver.ts';
+import { signOnOptions } from './sign-on.ts';
 import type { CoreState } from './state.ts';
 
 const head: HeadLimits = {
@@ -79,17 +80,23 @@ export function edgeAddresses(config: CoreConfig): readonly EdgeAddress[] {
   });
 }
 
+/** The switch for passwords is on by default, and has no effect where the path leaves no room for them. */
+function offersCredentials(path: CoreConfig['access']['authentication']): boolean {
+  return path === 'ucm-ldap' || path === 'saml-and-ucm-ldap';
+}
+
 /** Which ways of signing in are offered. @throws Error when one is switched on that does not exist yet. */
 export function accessSettings({ access }: Pick<CoreConfig, 'access'>): AccessSettings {
   const settings: AccessSettings = {
     authenticationPath: access.authentication,
-    userCredential: access.authentication !== 'none' && access.authorizeByUserCredential,
+    userCredential: offersCredentials(access.authentication) && access.authorizeByUserCredential,
     internalCheck: access.internalAuthenticationCheck,
     oauthWithRefresh: access.authorizeByOauthTokenWithRefresh,
-    oauthSimple: false,
+    oauthSimple: access.authorizeByOauthToken,
     activationCodeOnboarding: false,
-    embeddedSafari: false,
-    sipTokenExtraTtlS: 0,
+    embeddedSafari: access.iosEmbeddedSafari,
+    clientRedirectUri: access.clientRedirectUri,
+    sipTokenExtraTtlS: access.sipTokenExtraTimeToLive / 1000,
   };
   const problems = checkAccessSettings(settings).map(({ setting, text }) => `access: ${setting} ${text}`);
   if (problems.length > 0) throw new Error(problems.join('\n'));
@@ -118,6 +125,7 @@ export function coreHttpsOptions(
     redirectHosts: edges.map(({ address }) => address),
     access: accessSettings(config),
     oauth: oauthOptions(config),
+    sso: signOnOptions(config, state),
     bans,
     credentials: {
       lifetimeMs: credentials.lifetime,

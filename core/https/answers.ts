@@ -2,6 +2,7 @@
 // client nothing but its status; the log has the rest.
 import type { Deny } from '../../auth/index.ts';
 import { HeaderList, reasonPhrase, type ServerExchange } from '../../http/index.ts';
+import { escapeXml } from './xml-text.ts';
 
 /** `Server` in answers of the edge-configuration service. */
 export const serverName = 'CE_C ECS';
@@ -35,6 +36,47 @@ export function answerUnknownDomain(exchange: ServerExchange): void {
 
 export function answerStatus(exchange: ServerExchange, status: number, phrase = reasonPhrase(status)): void {
   answerEmpty(exchange, status, HeaderList.of(['Server', serverName]), phrase);
+}
+
+/** Sends the browser elsewhere; the address may hold a token, so that it must not be stored or told on. */
+export function answerRedirect(
+  exchange: ServerExchange,
+  status: 302 | 303,
+  location: string,
+  setCookie: string,
+): void {
+  const headers = HeaderList.of(
+    ['Server', serverName],
+    ['Location', location],
+    ['Set-Cookie', setCookie],
+    ['Cache-Control', 'no-store'],
+    ['Referrer-Policy', 'no-referrer'],
+  );
+  answerEmpty(exchange, status, headers);
+}
+
+/** A page for a person: one heading, one sentence, no script. */
+export function answerPage(
+  exchange: ServerExchange,
+  status: number,
+  heading: string,
+  sentence: string,
+  retryAfterS?: number,
+): void {
+  const headers = HeaderList.of(
+    ['Date', new Date().toUTCString()],
+    ['Server', serverName],
+    ['Content-Type', 'text/html; charset=UTF-8'],
+    ['Cache-Control', 'no-store'],
+    ['Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'"],
+    ['Referrer-Policy', 'no-referrer'],
+    ['X-Content-Type-Options', 'nosniff'],
+  );
+  if (retryAfterS !== undefined) headers.append('Retry-After', String(retryAfterS));
+  const page =
+    `<!doctype html><html lang="en"><meta charset="utf-8"><title>${escapeXml(heading)}</title>` +
+    `<h1>${escapeXml(heading)}</h1><p>${escapeXml(sentence)}</p></html>`;
+  afterBody(exchange, () => exchange.respond({ status, reasonPhrase: reasonPhrase(status), headers }, page));
 }
 
 /** An XML document that must not be stored on the way. */

@@ -18,8 +18,10 @@ import {
   createSignInGuard,
   createTokens,
   type Credentials,
+  type ListedToken,
   type Directory,
   type Revocations,
+  type SimpleTokens,
   type Store,
   type Tokens,
   type TokenService,
@@ -41,6 +43,8 @@ import { createEdgeServices } from './edge-services.ts';
 import { createGateway } from './gateway.ts';
 import { createProxyLane } from './proxy-lane.ts';
 import type { RequestLog } from './request-record.ts';
+import { createSignOnPlane, type SignOnPlaneOptions } from './sign-on-plane.ts';
+import { createSignOnServices } from './sign-on-services.ts';
 
 export interface CoreHttpsOptions {
   /** Name of this core. */
@@ -58,6 +62,8 @@ export interface CoreHttpsOptions {
   readonly redirectHosts: readonly string[];
   readonly access: AccessSettings;
   readonly oauth: OauthOptions;
+  /** Single sign-on and simple tokens; undefined while switched off. */
+  readonly sso: SignOnPlaneOptions | undefined;
   /** Intrusion protection of this core. */
   readonly bans: BanList;
   readonly credentials: {
@@ -126,17 +132,23 @@ export interface CoreHttps {
   readonly unifiedCm: UnifiedCm;
   /** Judges tokens for the doors of other planes; undefined while tokens are switched off. */
   readonly tokens: Tokens | undefined;
+  readonly simpleTokens: SimpleTokens | undefined;
   start(): void;
   /** Serves one channel of an edge's link; owns it from here on. */
   serve(channel: Duplex, peer: PeerIdentity): void;
-  /** Ends every session and forgets every confirmed credential of a user. */
-  revoke(user: string): Promise<void>;
+  /** Ends every session and token of a user and forgets every confirmed credential; how many simple tokens there were. */
+  revoke(user: string): Promise<number>;
+  /** Simple tokens, of one user or all, for the administrator. */
+  listTokens(user: string | undefined): Promise<readonly ListedToken[]>;
+  /** Ends one simple token. */
+  revokeToken(id: string): Promise<number>;
   drain(): void;
   close(reason: string): void;
   stats(): {
     readonly channels: number;
     readonly credentials: number;
     readonly oauth: ReturnType<Tokens['status']> | 'off';
+    readonly singleSignOn: object | 'off';
   };
 }
 
@@ -158,12 +170,13 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
     domains: options.domains,
     edgeServices: createEdgeServices({
       ...options,
+      signOn: access.signOnServices,
       oauth: {
         ...passing,
         callers: access.callers,
         clusterOf: (deployment) =>
           options.clusters.find((cluster) => cluster.deployment === deployment)?.name,
-        revoke: (user) => access.revoke(user),
+        revoke: async (user) => void (await access.revoke(user)),
       },
       settings: options.access,
       signIn: access.signIn,
@@ -185,17 +198,22 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
   return {
     unifiedCm: inside.unifiedCm,
     tokens: access.tokens,
+    simpleTokens: access.sso?.tokens,
     start() {
       stopSweep = deadlines.start(limits.sweepMs);
       inside.unifiedCm.start();
       fetchKeys();
+      access.sso?.providers.start();
     },
     serve: (channel, peer) => gateway.serve(channel, peer),
     revoke: (user) => access.revoke(user),
+    listTokens: async (user) => (await access.sso?.tokens.list(user)) ?? [],
+    revokeToken: async (id) => (await access.sso?.tokens.revoke({ id })) ?? 0,
     drain: () => gateway.drain(),
     close(reason) {
       stopSweep();
       stopKeys();
+      access.sso?.providers.close();
       gateway.close(reason);
       inside.close();
     },
@@ -203,6 +221,7 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
       channels: gateway.channels,
       credentials: access.cache.size,
       oauth: access.tokens?.status() ?? 'off',
+      singleSignOn: access.signOnStatus(),
     }),
   };
 }
@@ -254,27 +273,56 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
     now,
   });
   const sessions = createSessions({ keys: options.cookieKeys, lifetimeMs, revocations, now });
+  const rate = createRateControl({ store, ...options.rateControl, now });
   const authenticator = createAuthenticator({
     passwordCheck: (deployment, credentials) => unifiedCm.checkPassword(deployment, credentials),
     cache,
-    rate: createRateControl({ store, ...options.rateControl, now }),
+    rate,
     maxUsersAtOnce: limits.maxUsersAtOnce,
     maxWaitingPerUser: limits.maxWaitingPerUser,
     count,
   });
   const allowList = (): AllowList => unifiedCm.allowList();
   const tokens = settings.oauthWithRefresh ? openTokens(options, unifiedCm, revocations) : undefined;
-  const callers = { settings, authenticator, tokens, guard: createSignInGuard(options.bans, now) };
+  const sso = options.sso && createSignOnPlane(options.sso, { ...options, core: options.name, revocations });
+  const simpleTokens = sso?.tokens;
+  const guard = createSignInGuard(options.bans, now);
+  const callers = { settings, authenticator, tokens, simpleTokens, guard };
+  const revoke = async (user: string): Promise<number> => {
+    cache.forget(user);
+    await revocations.revoke(user);
+    return (await simpleTokens?.revoke({ user })) ?? 0;
+  };
+  const signOnServices =
+    sso &&
+    createSignOnServices({
+      ...sso,
+      ...options,
+      serves: (domain) => sso.providers.of(domain) !== undefined,
+      redirectUris: new Set(options.sso?.redirectUris),
+      guard,
+      rate,
+      findUser: (deployment, user) => unifiedCm.findUser(deployment, user),
+      revoke: async (user) => void (await revoke(user)),
+      now,
+    });
   return {
     cache,
     tokens,
     callers,
     signIn: createSignIn({ ...callers, sessions }),
     lane: createLaneAccess({ ...callers, sessions, allowList }),
-    async revoke(user: string): Promise<void> {
-      cache.forget(user);
-      await revocations.revoke(user);
-    },
+    sso,
+    signOnServices,
+    signOnStatus: () =>
+      sso === undefined
+        ? ('off' as const)
+        : {
+            identityProviders: sso.providers.status(),
+            signIns: signOnServices?.status(),
+            tokens: sso.tokens.status(),
+          },
+    revoke,
   };
 }
 

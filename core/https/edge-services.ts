@@ -1,5 +1,5 @@
 // What a lane that names only a domain can ask for: get_edge_sso before there are credentials, get_edge_config to sign
-// in, and Unified CM's OAuth services. In the forms clients are known to send, with and without a slash at the end and a query.
+// in, single sign-on, and Unified CM's OAuth services. In the forms clients are known to send, with and without a slash at the end and a query.
 import {
   type AccessSettings,
   printSetCookie,
@@ -13,12 +13,15 @@ import type { UnifiedCm } from '../unified-cm/index.ts';
 import { answerDeny, answerDocument, answerStatus } from './answers.ts';
 import type { EdgeAddress } from './edge-address.ts';
 import { answerOauth, isOauthService, type OauthServicesOptions } from './oauth-services.ts';
+import type { SignOnServices } from './sign-on-services.ts';
 import { printEdgeConfig } from './edge-config-document.ts';
 import type { Call } from './call.ts';
 import { printSso } from './sso-document.ts';
 
 export interface EdgeServicesOptions {
   readonly oauth: OauthServicesOptions;
+  /** Undefined while single sign-on is switched off. */
+  readonly signOn: SignOnServices | undefined;
   readonly settings: AccessSettings;
   readonly signIn: SignIn;
   readonly unifiedCm: Pick<UnifiedCm, 'homeOf'>;
@@ -36,6 +39,8 @@ export type EdgeServices = (call: Call, rest: string) => Promise<void>;
 export function createEdgeServices(options: EdgeServicesOptions): EdgeServices {
   return async (call, rest) => {
     const name = /^\/([a-z_]+)\/?$/.exec(rest)?.[1];
+    if (name !== undefined && options.signOn?.takes(call, name) === true)
+      return options.signOn.answer(call, name);
     if (name !== undefined && isOauthService(name)) return answerOauth(options.oauth, call, name);
     if (name !== 'get_edge_sso' && name !== 'get_edge_config')
       return refuse(options, call, 404, 'service-unknown');
@@ -52,7 +57,7 @@ function refuse(options: EdgeServicesOptions, call: Call, status: number, reason
 }
 
 function answerSso(options: EdgeServicesOptions, call: Call): void {
-  const offer = ssoOffer(options.settings);
+  const offer = ssoOffer(options.settings, options.signOn?.serves(call.domain) ?? false);
   const edge = options.edgeOf(call.peer);
   const lane = printLane({ kind: 'domain', domain: call.domain });
   const authorizeUri = `https://${edge.address}:${edge.httpsPort}/${lane}/authorize`;

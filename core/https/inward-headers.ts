@@ -1,6 +1,6 @@
 // Header fields of a request on its way to call control: what identifies the client's path is ours alone, and our own
-// cookie stays here. Edge has done this too; core does it again because edge may be captured (T-105, T-108, T-145).
-import { stripXAuth } from '../../auth/index.ts';
+// cookie and token stay here. Edge has done this too; core does it again because edge may be captured (T-105, T-108, T-145).
+import { isSimpleToken, parseBearer, stripXAuth } from '../../auth/index.ts';
 import { type HeaderList, plainName } from '../../http/index.ts';
 import type { Trace } from './trace.ts';
 
@@ -41,6 +41,7 @@ const oursBeginWith = /^(?:x-)?(?:forwarded-|client-cert|ssl-|envoy-|viaduct-|ar
 /** Changes `headers` in place. `via` is the whole value for both hops. */
 export function makeInwardHeaders(headers: HeaderList, trace: Trace, via: string): void {
   stripCookie(headers);
+  stripOwnToken(headers);
   headers.removeWhere((name) => isOurs(name));
   headers.append('TrackingID', trace.trackingId);
   if (trace.clientAddress !== undefined) headers.append('X-Forwarded-For', trace.clientAddress);
@@ -50,6 +51,12 @@ export function makeInwardHeaders(headers: HeaderList, trace: Trace, via: string
 function isOurs(name: string): boolean {
   const plain = plainName(name);
   return ours.has(plain) || oursBeginWith.test(plain);
+}
+
+/** A token of ours opens doors here; inside it would only be something to find. */
+function stripOwnToken(headers: HeaderList): void {
+  const isOwn = (value: string): boolean => isSimpleToken(parseBearer(value) ?? '');
+  if (headers.all('authorization').some(isOwn)) headers.remove('authorization');
 }
 
 function stripCookie(headers: HeaderList): void {

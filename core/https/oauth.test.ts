@@ -14,6 +14,7 @@ const tokensOn = {
   internalCheck: false,
   activationCodeOnboarding: false,
   embeddedSafari: false,
+  clientRedirectUri: false,
   sipTokenExtraTtlS: 0,
 } as const;
 const oauth = {

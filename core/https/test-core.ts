@@ -112,6 +112,7 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       internalCheck: false,
       activationCodeOnboarding: false,
       embeddedSafari: false,
+      clientRedirectUri: false,
       sipTokenExtraTtlS: 0,
     },
     bans: createBanList({
@@ -124,6 +125,7 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       count,
       onBan: () => undefined,
     }),
+    sso: undefined,
     oauth: {
       keys: new Map(),
       overlapMs: 7_200_000,

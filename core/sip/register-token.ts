@@ -1,14 +1,17 @@
 // The bearer token of a REGISTER (mra-wire §3.4): `Proxy-Authorization: Bearer token="…"`. Core judges it and passes it
-// on untouched, because call control judges it too. Without a token there is nothing to judge: a digest is call
+// on untouched, because call control judges it too; a simple token, which core issued itself, ends here. Without a token there is nothing to judge: a digest is call
 // control's alone. Trust: the header is the client's claim.
 import { parseSipBearer } from '../../auth/oauth/bearer.ts';
+import { isSimpleToken, type SimpleToken } from '../../auth/oauth/simple-tokens.ts';
 import type { TokenResult } from '../../auth/oauth/tokens.ts';
 import type { SipRequest } from '../../sip/index.ts';
 import type { SipNode } from './node-directory.ts';
 import { refuse, type Refusal } from './verdict.ts';
 
+type Judgement = TokenResult | SimpleToken;
+
 /** Whose token this is, or why it opens nothing. */
-export type TokenJudge = (token: string) => TokenResult | Promise<TokenResult>;
+export type TokenJudge = (token: string) => Judgement | Promise<Judgement>;
 
 /** What clients know as the challenge of an OAuth line. */
 const challenge = 'Bearer realm="ccmsipline"';
@@ -24,7 +27,9 @@ export function judgeToken(
   const token = value === 'several' ? undefined : parseSipBearer(value);
   if (token === undefined) return refuse(400, 'token', 'Token Cannot Be Read');
   const result = judge(token);
-  const decide = (found: TokenResult): Refusal | undefined => decision(found, nodes);
+  // Call control has never heard of a token of ours, and need not.
+  if (isSimpleToken(token)) stripToken(request);
+  const decide = (found: Judgement): Refusal | undefined => decision(found, nodes);
   return result instanceof Promise ? result.then(decide) : decide(result);
 }
 
@@ -35,8 +40,16 @@ function bearerOf({ headers }: SipRequest): string | undefined {
   return bearers.length > 1 ? 'several' : bearers[0];
 }
 
-function decision(result: TokenResult, nodes: readonly SipNode[]): Refusal | undefined {
-  if (result.outcome === 'token') {
+function stripToken({ headers }: SipRequest): void {
+  for (const name of ['Proxy-Authorization', 'Authorization'])
+    headers.setAll(
+      name,
+      headers.getAll(name).filter((value) => !/^\s*bearer\b/i.test(value)),
+    );
+}
+
+function decision(result: Judgement, nodes: readonly SipNode[]): Refusal | undefined {
+  if (result.outcome !== 'deny') {
     const astray = nodes.some(
       ({ deployment }) => deployment !== undefined && deployment !== result.deployment,
     );

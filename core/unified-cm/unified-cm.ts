@@ -56,6 +56,8 @@ export interface UnifiedCm {
   /** Every cluster of the deployment has given its list at least once. */
   discovered(deployment: string): boolean;
   checkPassword(deployment: string, credentials: Credentials): Promise<PasswordResult>;
+  /** Whose home is where, for a user whom somebody else has authenticated. Never rejects. */
+  findUser(deployment: string, user: string): Promise<PasswordResult>;
   homeOf(cluster: string): UserHome | undefined;
   /** A document of a cluster, from whichever node answers. Rejects with words for the operator. */
   document(cluster: string, path: string, credentials: Credentials | undefined): Promise<string>;
@@ -93,6 +95,11 @@ export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
     checkPassword: (deployment, credentials) => {
       const directory = options.directories.get(deployment);
       return checkPassword(uds, of(deployment), directory, credentials);
+    },
+    async findUser(deployment, user) {
+      const home = await findHome(uds, of(deployment), user);
+      if (!('cluster' in home)) return home;
+      return { kind: 'ok', account: { user: foldUser(user), homeCluster: home.cluster.options.name } };
     },
     homeOf(name) {
       const cluster = clusters.find((candidate) => candidate.options.name === name);
