@@ -162,6 +162,8 @@ export const TURN_LIMITS = {
   maxUnprovenFrameBytes: 2_048,
   /** A Data indication with the longest datagram. */
   maxFrameBytes: 65_556,
+  /** Datagrams of a DTLS handshake: what every path carries in one piece, IPv6 through a tunnel among them. */
+  dtlsMtuBytes: 1_232,
   listenerBufferBytes: 4 * 1024 * 1024,
   relayBufferBytes: 256 * 1024,
   /** A client sets up its permissions and channels in one burst; what is beyond waits among strangers. */

@@ -2,10 +2,9 @@
 // request again and speaks to call control. Order of opening: what answers first, the links to the edges last.
 import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
-import { type BanList, printBans } from '../auth/index.ts';
 import type { CoreConfig } from '../config/index.ts';
 import { createTraversalClient } from '../zones/index.ts';
-import type { ControlChannel, PeerIdentity, TraversalClient } from '../zones/index.ts';
+import type { PeerIdentity, TraversalClient } from '../zones/index.ts';
 import { coreBans } from './assembly/bans.ts';
 import { coreHttpsOptions } from './assembly/https.ts';
 import { coreLinkOptions } from './assembly/links.ts';
@@ -64,12 +63,8 @@ function assemble(
   const resolve = createResolve(config.dnsServers);
   const edges = () => clients.flatMap((client) => client.edges());
 
-  const bans = coreBans(
-    config,
-    () => edges().forEach(({ control }) => sendBans(bans, control)),
-    observers('bans'),
-  );
-  const https = createCoreHttps(coreHttpsOptions(config, state, resolve, bans, observers('https')));
+  const bans = coreBans(config, state.store, () => edges().map(({ control }) => control), observers('bans'));
+  const https = createCoreHttps(coreHttpsOptions(config, state, resolve, bans.list, observers('https')));
   const ice = iceCounters(state, metrics.counter('media'));
   const media = new CoreMedia(
     coreMediaOptions(
@@ -106,7 +101,7 @@ function assemble(
     {
       resolve,
       tokens: https.tokens,
-      bans,
+      bans: bans.list,
       onOther: federation && ((stream, path, peer) => federation.onStream(stream, path, peer)),
     },
     observers('xmpp'),
@@ -116,12 +111,12 @@ function assemble(
     onSip: sip.onSip.bind(sip),
     onXmpp: xmpp?.onXmpp.bind(xmpp),
     onHttp: https.serve.bind(https),
-    controlHandlers: media.controlHandlers,
+    controlHandlers: { ...media.controlHandlers, ...bans.controlHandlers },
     onPeerUp: (peer: PeerIdentity) => {
       const edge = edges().find(({ identity }) => identity.name === peer.name);
       if (edge === undefined) return;
       void media.peerUp(edge.control);
-      sendBans(bans, edge.control);
+      bans.edgeUp(edge.control);
       federation?.peerUp(edge.control);
     },
     onPeerDown: (peer: PeerIdentity) => media.peerDown(peer),
@@ -131,7 +126,7 @@ function assemble(
   }
   const closing = 'core is closing';
   return [
-    { open: () => undefined, close: () => state.store.close() },
+    { open: () => bans.open(), close: () => state.store.close() },
     { open: () => https.start(), close: () => https.close(closing) },
     { open: () => ice.open(), close: () => media.close(closing) },
     { open: () => sip.listen(), close: () => sip.close(closing) },
@@ -149,23 +144,16 @@ function assemble(
         zones: clients.flatMap((client) => client.status()),
         callControl: https.unifiedCm.status().map(withoutTrust),
         https: https.stats(),
-        intrusion: bans.status(),
+        intrusion: bans.list.status(),
         sip: sip.status(),
         media: media.status(),
         icePassthrough: ice.status(),
         xmpp: xmpp?.status() ?? 'off',
         federation: federation?.status() ?? 'off',
       }),
-      unblock: (id) => {
-        edges().forEach(({ control }) => control.notify('ban.remove', { id }));
-        return bans.unblock(id);
-      },
+      unblock: (id) => bans.list.unblock(id),
     }),
   ];
-}
-
-function sendBans(bans: BanList, control: ControlChannel): void {
-  for (const { type, body } of printBans(bans.list(), Date.now())) control.notify(type, body);
 }
 
 /** What an operator wants to see of a cluster; the PEM of its authorities is not it. */

@@ -2,7 +2,7 @@
 // secret of call control. Order of opening: the links first, so that a client that gets in meets a core; doors last.
 import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
-import { banHandlers } from '../auth/index.ts';
+import { edgeBanHandlers, ownBans, reportToCores, sendBans } from '../auth/index.ts';
 import type { EdgeConfig } from '../config/index.ts';
 import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
@@ -54,6 +54,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
   const cores = () => servers.flatMap((server) => server.cores());
 
   const bans = edgeBans(config, observers('bans'));
+  reportToCores(bans, () => cores().map(({ control }) => control), Date.now);
   const sip = new EdgeSip(edgeSipOptions(config, bans, observers('sip')));
   const media = new EdgeMedia(
     edgeMediaOptions(
@@ -77,10 +78,13 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
     onXmpp: xmpp && ((socket, peer) => xmpp.onXmpp(socket, peer)),
     controlHandlers: {
       ...media.controlHandlers,
-      ...banHandlers(bans, Date.now),
+      ...edgeBanHandlers(bans, Date.now),
       ...federation?.controlHandlers,
     },
-    onPeerUp: () => undefined,
+    onPeerUp: (peer) => {
+      const core = cores().find(({ identity }) => identity.name === peer.name);
+      if (core !== undefined) void sendBans(core.control, 'ban.report', ownBans(bans), Date.now);
+    },
     onPeerDown: (peer) => {
       media.peerDown(peer);
       federation?.peerDown(peer.name);

@@ -115,9 +115,9 @@ describe('nobody else', () => {
     fail(offender, 9, category);
     expect(bans.list()).toEqual([]);
     const until = clock.wall() + 1000;
-    expect(bans.adopt({ id: offenderId(offender), offender, category, since: 0, until, failures: 9 })).toBe(
-      false,
-    );
+    expect(
+      bans.adopt({ id: offenderId(offender), offender, category, since: 0, until, failures: 9 }, 'peer'),
+    ).toBe(false);
   });
 
   test('an exemption from one category is none from another', () => {
@@ -145,11 +145,11 @@ test('a ban decided elsewhere is taken over until its end', () => {
     until: clock.wall() + 500,
     failures: 5,
   };
-  expect(bans.adopt(ban)).toBe(true);
+  expect(bans.adopt(ban, 'peer')).toBe(true);
   expect(bans.find(offender)).toBeDefined();
   clock.advance(500);
   expect(bans.find(offender)).toBeUndefined();
-  expect(bans.adopt(ban)).toBe(false);
+  expect(bans.adopt(ban, 'peer')).toBe(false);
 });
 
 test('bans, counters and history are bounded', () => {

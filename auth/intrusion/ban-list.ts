@@ -1,8 +1,11 @@
 // Intrusion protection: who has failed too often in a category is shut out for a while. Keyed by what is known of the
-// offender, the narrowest first: a user at an address, then a device, an address only for what has neither, so that one bad device does not shut out an office behind its NAT. Never an exempt network: the own pair and
-// inside nodes are always among them. Bounded in bans, counters and history; the oldest counter goes first, a ban never
-// goes before its time except when the list is full.
+// offender, the narrowest first: a user at an address, then a device, an address only for what has neither, so that one
+// bad device does not shut out an office behind its NAT. Never an exempt network: the own pair and inside nodes are
+// always among them. The list is this process's own copy, so that a question costs no waiting; watchers carry its changes
+// to the store, to the peers and to a packet filter. Bounded in bans and history; a ban goes before its time only when
+// the list is full.
 import { BlockList } from 'node:net';
+import { type BanCounters, createLocalCounters } from './ban-counters.ts';
 import { addressFamily, offenderId } from './offender.ts';
 import type { Offender } from './offender.ts';
 
@@ -28,9 +31,12 @@ export interface BanListOptions {
   readonly maxBans: number;
   readonly maxCounters: number;
   readonly maxHistory: number;
+  /** Where failures are counted; left out: in this process. */
+  readonly counters?: BanCounters;
   /** Wall clock. */
   readonly now: () => number;
   readonly count: (event: string, reason?: string) => void;
+  /** A ban was decided here. */
   readonly onBan: (ban: Ban) => void;
 }
 
@@ -41,12 +47,23 @@ export interface Ban {
   readonly since: number;
   readonly until: number;
   readonly failures: number;
+  /** The edge that decided and reported it; undefined when it was decided here. */
+  readonly source?: string;
 }
 
 export interface BanHistory {
   readonly ban: Ban;
   readonly endedAt: number;
   readonly by: 'time' | 'operator' | 'space';
+}
+
+/** From where a ban came into this list: decided in this process, told by a peer, or read from the store. */
+export type BanOrigin = 'here' | 'peer' | 'store';
+
+/** Hears of each change of the list, after it was made. */
+export interface BanWatcher {
+  added(ban: Ban, origin: BanOrigin): void;
+  ended(ban: Ban, by: BanHistory['by']): void;
 }
 
 export interface BanStats {
@@ -58,14 +75,18 @@ export interface BanStats {
 }
 
 export interface BanList {
-  /** Counts a failure; the ban it led to, if it did. */
-  note(category: string, offender: Offender): Ban | undefined;
+  /** Counts a failure, which may lead to a ban. */
+  note(category: string, offender: Offender): void;
   /** The ban on exactly this offender. */
   find(offender: Offender): Ban | undefined;
-  /** Takes over a ban decided elsewhere; false when it is exempt or past its end. */
-  adopt(ban: Ban): boolean;
+  /** Takes over a ban decided elsewhere; false when it is exempt, past its end or known. */
+  adopt(ban: Ban, origin: BanOrigin): boolean;
   unblock(id: string): boolean;
+  /** The ban of this id. */
+  get(id: string): Ban | undefined;
   list(): readonly Ban[];
+  /** Calls the watcher for every change until the returned function is called. */
+  watch(watcher: BanWatcher): () => void;
   history(): readonly BanHistory[];
   stats(): readonly BanStats[];
   /** For the operator: what is on, who is out, and the last to have been. */
@@ -75,11 +96,6 @@ export interface BanList {
 /** Entries of each list in the status. */
 const maxShown = 100;
 
-interface Counter {
-  failures: number;
-  readonly until: number;
-}
-
 export function createBanList(options: BanListOptions): BanList {
   return new Bans(options);
 }
@@ -87,34 +103,29 @@ export function createBanList(options: BanListOptions): BanList {
 class Bans implements BanList {
   readonly #options: BanListOptions;
   readonly #bans = new Map<string, Ban>();
-  readonly #counters = new Map<string, Counter>();
+  readonly #counters: BanCounters;
+  readonly #watchers = new Set<BanWatcher>();
   readonly #history: BanHistory[] = [];
   readonly #totals = new Map<string, { failures: number; blocks: number }>();
   readonly #exempt: readonly { readonly networks: BlockList; readonly categories: Exemption['categories'] }[];
 
   constructor(options: BanListOptions) {
     this.#options = options;
+    this.#counters = options.counters ?? createLocalCounters(options);
     this.#exempt = options.exempt.map(({ network, categories }) => ({
       networks: networkOf(network),
       categories,
     }));
   }
 
-  note(category: string, offender: Offender): Ban | undefined {
+  note(category: string, offender: Offender): void {
     const rule = this.#options.categories.get(category);
-    if (rule === undefined || this.#isExempt(category, offender)) return undefined;
+    if (rule === undefined || this.#isExempt(category, offender)) return;
     this.#total(category).failures += 1;
-    const now = this.#options.now();
-    const id = offenderId(offender);
-    const failures = this.#countUp(`${category} ${id}`, now, rule);
-    if (failures < rule.triggerLevel) return undefined;
-    this.#counters.delete(`${category} ${id}`);
-    const ban: Ban = { id, offender, category, since: now, until: now + rule.blockMs, failures };
-    this.#total(category).blocks += 1;
-    this.#put(ban);
-    this.#options.count('banned', category);
-    this.#options.onBan(ban);
-    return ban;
+    const key = `${category} ${offenderId(offender)}`;
+    const failures = this.#counters.add(key, rule.windowMs);
+    if (typeof failures === 'number') this.#judge(category, rule, offender, failures);
+    else void failures.then((counted) => this.#judge(category, rule, offender, counted));
   }
 
   find(offender: Offender): Ban | undefined {
@@ -126,10 +137,9 @@ class Bans implements BanList {
     return undefined;
   }
 
-  adopt(ban: Ban): boolean {
+  adopt(ban: Ban, origin: BanOrigin): boolean {
     if (ban.until <= this.#options.now() || this.#isExempt(ban.category, ban.offender)) return false;
-    this.#put(ban);
-    return true;
+    return this.#put(ban, origin);
   }
 
   unblock(id: string): boolean {
@@ -143,6 +153,15 @@ class Bans implements BanList {
     const now = this.#options.now();
     for (const [id, ban] of this.#bans) if (ban.until <= now) this.#end(id, ban, 'time');
     return [...this.#bans.values()];
+  }
+
+  get(id: string): Ban | undefined {
+    return this.#bans.get(id);
+  }
+
+  watch(watcher: BanWatcher): () => void {
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   history(): readonly BanHistory[] {
@@ -161,12 +180,13 @@ class Bans implements BanList {
 
   status(): object {
     const time = (at: number): string => new Date(at).toISOString();
-    const shown = ({ id, category, failures, since, until }: Ban): object => ({
+    const shown = ({ id, category, failures, since, until, source }: Ban): object => ({
       id,
       category,
       failures,
       since: time(since),
       until: time(until),
+      ...(source === undefined ? {} : { reportedBy: source }),
     });
     return {
       categories: this.stats(),
@@ -188,34 +208,36 @@ class Bans implements BanList {
     );
   }
 
-  #countUp(key: string, now: number, rule: BanRule): number {
-    const known = this.#counters.get(key);
-    if (known !== undefined && now < known.until) return (known.failures += 1);
-    this.#counters.delete(key);
-    this.#counters.set(key, { failures: 1, until: now + rule.windowMs });
-    if (this.#counters.size > this.#options.maxCounters) {
-      const oldest = this.#counters.keys().next().value;
-      if (oldest !== undefined) this.#counters.delete(oldest);
-      this.#options.count('ban-counters-full');
-    }
-    return 1;
+  #judge(category: string, rule: BanRule, offender: Offender, failures: number): void {
+    if (failures < rule.triggerLevel) return;
+    const id = offenderId(offender);
+    this.#counters.forget(`${category} ${id}`);
+    const since = this.#options.now();
+    const ban: Ban = { id, offender, category, since, until: since + rule.blockMs, failures };
+    this.#total(category).blocks += 1;
+    if (!this.#put(ban, 'here')) return;
+    this.#options.count('banned', category);
+    this.#options.onBan(ban);
   }
 
-  #put(ban: Ban): void {
+  #put(ban: Ban, origin: BanOrigin): boolean {
     const known = this.#bans.get(ban.id);
-    if (known !== undefined && known.until >= ban.until) return;
+    if (known !== undefined && known.until >= ban.until) return false;
     this.#bans.delete(ban.id);
     this.#bans.set(ban.id, ban);
-    if (this.#bans.size <= this.#options.maxBans) return;
+    for (const watcher of this.#watchers) watcher.added(ban, origin);
+    if (this.#bans.size <= this.#options.maxBans) return true;
     const [oldest] = this.#bans;
     if (oldest !== undefined) this.#end(oldest[0], oldest[1], 'space');
     this.#options.count('bans-full');
+    return true;
   }
 
   #end(id: string, ban: Ban, by: BanHistory['by']): void {
     this.#bans.delete(id);
     this.#history.push({ ban, endedAt: this.#options.now(), by });
     if (this.#history.length > this.#options.maxHistory) this.#history.shift();
+    for (const watcher of this.#watchers) watcher.ended(ban, by);
   }
 
   #total(category: string): { failures: number; blocks: number } {

@@ -4,7 +4,6 @@ import { createSignIn } from '../sign-in.ts';
 import { alice, type Doors, openDoors, usualSettings } from '../test-doors.ts';
 import { deny } from '../verdict.ts';
 import type { DenyReason } from '../verdict.ts';
-import { banHandlers, printBans } from './ban-messages.ts';
 
 let doors: Doors;
 beforeEach(() => {
@@ -60,35 +59,5 @@ describe('at the sign-in', () => {
   test('without an address nobody is shut out by address', () => {
     for (let i = 0; i < 9; i += 1) doors.guard.failed(deny(401, 'unknown-user', ''), 'd', 'x', undefined);
     expect(doors.bans.list()).toEqual([]);
-  });
-});
-
-describe('from core to edge', () => {
-  const address = { kind: 'address', address: '192.0.2.9' } as const;
-
-  test('addresses only, with the time that is left', () => {
-    for (let i = 0; i < 5; i += 1) {
-      doors.bans.note('http-auth', address);
-      doors.bans.note('http-auth', { kind: 'user', deployment: 'd', user: 'alice', address: office });
-    }
-    doors.clock.advance(1000);
-    const messages = printBans(doors.bans.list(), doors.clock.wall());
-    const row = { address: '192.0.2.9', category: 'http-auth', leftMs: 599_000, failures: 5 };
-    expect(messages).toEqual([{ type: 'ban.add', body: { bans: [row] } }]);
-    const edge = openDoors();
-    const handlers = banHandlers(edge.bans, edge.clock.wall);
-    expect(handlers['ban.add'](messages[0]?.body)).toEqual({ added: 1 });
-    expect(edge.bans.find(address)).toMatchObject({ until: edge.clock.wall() + 599_000 });
-    expect(handlers['ban.remove']({ id: 'address:192.0.2.9' })).toEqual({ removed: true });
-    expect(edge.bans.find(address)).toBeUndefined();
-  });
-
-  test.each([
-    ['no list', {}],
-    ['no address', { bans: [{ address: 'edge', category: 'x', leftMs: 1, failures: 1 }] }],
-    ['for ever', { bans: [{ address: '192.0.2.1', category: 'x', leftMs: 1e12, failures: 1 }] }],
-    ['more', { bans: [], all: true }],
-  ])('refused: %s', (_name, body) => {
-    expect(() => banHandlers(doors.bans, doors.clock.wall)['ban.add'](body)).toThrow();
   });
 });

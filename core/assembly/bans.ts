@@ -1,49 +1,92 @@
-// From core's configuration to its ban list. The peers of the pair are never shut out, whatever an operator forgets.
-import { isIP } from 'node:net';
+// From core's configuration to its ban list, kept in the store and told to the edges. The peers of the pair are never shut
+// out, whatever an operator forgets.
 import type { Count, Log } from '../../admin/index.ts';
-import { type BanList, createBanList, type Exemption } from '../../auth/index.ts';
-import { BAN_LIMITS, type CoreConfig } from '../../config/index.ts';
+import {
+  type BanList,
+  coreBanHandlers,
+  createBanList,
+  createSharedCounters,
+  keepBans,
+  sendBans,
+  tellEdges,
+} from '../../auth/index.ts';
+import { BAN_LIMITS, banSettings, type CoreConfig } from '../../config/index.ts';
+import type { ControlChannel, ControlHandlers, Store } from '../../zones/index.ts';
 
-/** Core's ban list; `tellEdges` hears of each new ban. */
+export interface CoreBans {
+  readonly list: BanList;
+  readonly controlHandlers: ControlHandlers;
+  /** Takes over what the store holds. */
+  open(): Promise<void>;
+  /** An edge has connected: it is told everything. */
+  edgeUp(control: ControlChannel): void;
+}
+
+/** Core's ban list; `edges` are those connected when it is called. */
 export function coreBans(
   config: Pick<CoreConfig, 'intrusionProtection' | 'traversalZones' | 'sip'>,
-  tellEdges: (list: BanList) => void,
+  store: Store,
+  edges: () => readonly ControlChannel[],
   observers: { readonly log: Log; readonly count: Count },
-): BanList {
-  const { categories, exempt } = config.intrusionProtection;
+): CoreBans {
+  const { log, count } = observers;
+  const now = Date.now;
   const pair = [
     config.sip.address,
-    ...config.traversalZones.flatMap(({ edges }) => edges.map(({ address }) => address)),
+    ...config.traversalZones.flatMap((zone) => zone.edges.map(({ address }) => address)),
   ];
-  const on = Object.entries(categories).filter(([, { enabled }]) => enabled);
-  const list: BanList = createBanList({
-    ...BAN_LIMITS,
-    categories: new Map(
-      on.map(([name, { triggerLevel, window, block }]) => [
-        kebab(name),
-        { triggerLevel, windowMs: window, blockMs: block },
-      ]),
-    ),
-    exempt: [
-      ...exempt.map(({ network, categories: named }): Exemption => ({ network, categories: named ?? 'all' })),
-      ...pair
-        .filter((address) => isIP(address) !== 0)
-        .map((network): Exemption => ({ network, categories: 'all' })),
-    ],
-    now: Date.now,
-    count: observers.count,
+  const settings = banSettings(config.intrusionProtection, pair);
+  const onFailure = tellOnce(log);
+  const space = (name: string, maxEntries: number) =>
+    store.namespace(name, {
+      maxEntries,
+      maxEntryLength: BAN_LIMITS.maxKeptLength,
+      whenFull: 'evict',
+      durable: true,
+    });
+  const counters = createSharedCounters(space('ban-counters', settings.maxCounters), {
+    maxCounters: settings.maxCounters,
+    now,
+    count,
+    onFailure,
+  });
+  const list = createBanList({
+    ...settings,
+    counters,
+    now,
+    count,
     onBan: ({ id, category, failures, until }) => {
-      observers.log.warn(
+      log.warn(
         { event: 'Shut Out', id, category, failures, until },
         'failed too often; viaduct bans unblock lets in again',
       );
-      tellEdges(list);
     },
   });
-  return list;
+  tellEdges(list, edges, now);
+  return {
+    list,
+    controlHandlers: coreBanHandlers(list, {
+      now,
+      count,
+      maxPerEdge: BAN_LIMITS.maxReportedPerEdge,
+      maxMs: BAN_LIMITS.maxReportedMs,
+    }),
+    async open() {
+      await keepBans(list, { store: space('bans', settings.maxBans), now, count, onFailure });
+    },
+    edgeUp: (control) => void sendBans(control, 'ban.add', list.list(), now),
+  };
 }
 
-/** The loader writes keys in camel case; a category keeps its own name. */
-function kebab(key: string): string {
-  return key.replaceAll(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
+/** A store that is down fails each write; the operator hears of it once a minute. */
+function tellOnce(log: Log): (error: unknown) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (Date.now() < quietUntil) return;
+    quietUntil = Date.now() + 60_000;
+    log.error(
+      { cause: String(error) },
+      'bans are counted and kept by this core alone: the store fails; who is out stays out',
+    );
+  };
 }

@@ -1,32 +1,16 @@
-// From edge's configuration to its ban list, and which refusals of its doors count as a breach of protocol. The links to
-// the cores have doors of their own, which this list never closes.
-import { isIP } from 'node:net';
+// From edge's configuration to its ban list, and which refusals of its doors count as a breach of protocol.
 import type { Count, Log } from '../../admin/index.ts';
-import { type BanList, createBanList, type Exemption } from '../../auth/index.ts';
-import { BAN_LIMITS, type EdgeConfig } from '../../config/index.ts';
+import { type BanList, createBanList } from '../../auth/index.ts';
+import { banSettings, type EdgeConfig } from '../../config/index.ts';
 
 /** Edge's own ban list, which takes over those of its cores. */
 export function edgeBans(
   config: Pick<EdgeConfig, 'intrusionProtection' | 'traversalZones'>,
   observers: { readonly log: Log; readonly count: Count },
 ): BanList {
-  const { categories, exempt } = config.intrusionProtection;
   const pair = config.traversalZones.flatMap(({ edges }) => edges.map(({ address }) => address));
-  const on = Object.entries(categories).filter(([, { enabled }]) => enabled);
   return createBanList({
-    ...BAN_LIMITS,
-    categories: new Map(
-      on.map(([name, { triggerLevel, window, block }]) => [
-        kebab(name),
-        { triggerLevel, windowMs: window, blockMs: block },
-      ]),
-    ),
-    exempt: [
-      ...exempt.map(({ network, categories: named }): Exemption => ({ network, categories: named ?? 'all' })),
-      ...pair
-        .filter((address) => isIP(address) !== 0)
-        .map((network): Exemption => ({ network, categories: 'all' })),
-    ],
+    ...banSettings(config.intrusionProtection, pair),
     now: Date.now,
     count: observers.count,
     onBan: ({ id, category, failures, until }) => {
@@ -65,9 +49,4 @@ export function noteBreach(
   reason: string,
 ): void {
   if (breaches.has(reason)) bans.note(category, { kind: 'address', address });
-}
-
-/** The loader writes keys in camel case; a category keeps its own name. */
-function kebab(key: string): string {
-  return key.replaceAll(/[A-Z]/g, (capital) => `-${capital.toLowerCase()}`);
 }
