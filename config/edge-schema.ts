@@ -26,6 +26,11 @@ const https = z
     ),
     'max-head': size('1 KiB', '128 KiB', '32 KiB').describe('Largest request head.'),
     'max-body': size('1 KiB', '100 GiB', '4 GiB').describe('Largest request body.'),
+    'client-authorities': secret()
+      .optional()
+      .describe(
+        'PEM: authorities of devices that prove themselves by certificate, such as manufacturer-installed ones at onboarding. With it every client is asked for a certificate, and those without go on without. Default: nobody is asked.',
+      ),
     'max-channels': count(1, 10_000, 256).describe('SSH channels for requests open at once to one core.'),
   })
   .prefault({})

@@ -54,6 +54,7 @@ export function httpsDoorOptions(
   observers: { readonly log: Log; readonly count: Count },
 ): HttpsDoorOptions {
   const { certificate, edge, https, listen } = config;
+  const clientAuthorities = https.clientAuthorities?.reveal();
   return {
     ...observers,
     address: listen.external,
@@ -63,6 +64,7 @@ export function httpsDoorOptions(
       groups: DOOR_GROUPS,
       ciphers: DOOR_CIPHERS,
       minVersion: 'TLSv1.2',
+      clientAuthorities,
     },
     edgeName: edge.name,
     hostNames: [edge.name, listen.external, config.announce ?? listen.external],

@@ -25,6 +25,8 @@ export interface DoorTls {
   /** Cipher suites in OpenSSL's words. */
   readonly ciphers: string;
   readonly minVersion: 'TLSv1.2' | 'TLSv1.3';
+  /** PEM: authorities of devices that prove themselves by certificate; undefined: no client is asked for one. */
+  readonly clientAuthorities: string | undefined;
 }
 
 /** How many may stand at the door, and how long a handshake may take. */

@@ -32,6 +32,8 @@ export interface ForwardContext {
   readonly edgeName: string;
   readonly hostNames: ReadonlySet<string>;
   readonly clientAddress: string;
+  /** The client's proven certificate as a Client-Cert field's value. */
+  readonly clientCertificate: string | undefined;
   /** The name the client asked for in its TLS hello. */
   readonly serverName: string | undefined;
   readonly trackingId: string;

@@ -1,6 +1,7 @@
 // What a client's header fields may say to the inside (mra-wire §1.7, RFC 7239, RFC 9110 §7.6.3): nothing about who it
 // is, where it comes from or what was asked, in any spelling. Then come ours: TrackingID, X-Forwarded-For, Via.
 import { type HeaderList, HttpError, plainName } from '../../http/index.ts';
+import { CLIENT_CERT } from './client-certificate.ts';
 
 /** Fields that software further in may believe; compared in the spelling of `plainName`. */
 const FORBIDDEN: ReadonlySet<string> = new Set([
@@ -13,7 +14,6 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   'cf-connecting-ip',
   'fastly-client-ip',
   'x-client-ip',
-  'x-client-cert-info',
   'x-cluster-client-ip',
   'x-real-ip',
   'x-host',
@@ -30,7 +30,7 @@ const FORBIDDEN: ReadonlySet<string> = new Set([
   'x-authenticated-user',
   'front-end-https',
 ]);
-const FORBIDDEN_PREFIX = /^(x-)?(forwarded-|envoy-|ssl-|viaduct-|arr-)/;
+const FORBIDDEN_PREFIX = /^(x-)?(forwarded-|client-cert|envoy-|ssl-|viaduct-|arr-)/;
 /** Twice any of these is once for us and once for someone else. */
 const AT_MOST_ONE = ['authorization', 'cookie', 'content-type'] as const;
 /** Names seen lately and whether they go; full, it stops learning. */
@@ -42,6 +42,8 @@ export interface Provenance {
   readonly trackingId: string;
   readonly clientAddress: string;
   readonly edgeName: string;
+  /** Its proven certificate as a Client-Cert field's value. */
+  readonly clientCertificate: string | undefined;
 }
 
 /** Strips the client's claims, adds ours; returns the client's own TrackingID for the log. Throws HttpError 400. */
@@ -51,6 +53,7 @@ export function applyHygiene(headers: HeaderList, provenance: Provenance): strin
   for (const name of AT_MOST_ONE) {
     if (headers.all(name).length > 1) throw new HttpError(400, 'header-name', `more than one ${name}`);
   }
+  if (provenance.clientCertificate !== undefined) headers.append(CLIENT_CERT, provenance.clientCertificate);
   headers.append('TrackingID', provenance.trackingId);
   headers.append('X-Forwarded-For', provenance.clientAddress);
   headers.append('Via', `https/1.1 viaduct[${provenance.edgeName}]`);

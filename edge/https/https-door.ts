@@ -8,10 +8,11 @@ import { Admission, type Admitted } from '../admission.ts';
 import { DOOR_SECURE_OPTIONS } from '../door-tls.ts';
 import { accessLine } from './access-line.ts';
 import { plainAddress } from './client-address.ts';
+import { shownCertificate } from './client-certificate.ts';
 import { CorePools } from './core-pools.ts';
 import type { DoorTls, HttpsDoorOptions } from './door-options.ts';
 import { awaitFirstByte } from './first-bytes.ts';
-import { Forward } from './forward.ts';
+import { Forward, type ForwardContext } from './forward.ts';
 import { LaneReader } from './lane-target.ts';
 
 /** The door as the process sees it. */
@@ -43,6 +44,9 @@ export function createHttpsDoor(options: HttpsDoorOptions): HttpsDoor {
   return new Door(options);
 }
 
+/** What all requests of one connection have in common. */
+type ConnectedClient = Pick<ForwardContext, 'clientAddress' | 'clientCertificate' | 'serverName'>;
+
 class Door implements HttpsDoor {
   readonly #options: HttpsDoorOptions;
   readonly #hostNames: ReadonlySet<string>;
@@ -71,6 +75,8 @@ class Door implements HttpsDoor {
     this.#plain = createServer({ noDelay: true }, (socket) => this.#onSocket(socket));
     this.#tls = createTlsServer({
       ...tlsOptions(options.tls),
+      requestCert: options.tls.clientAuthorities !== undefined,
+      rejectUnauthorized: false,
       ALPNProtocols: ['http/1.1', ...(options.other?.alpn ?? [])],
       handshakeTimeout: options.admission.handshakeMs,
     });
@@ -186,13 +192,14 @@ class Door implements HttpsDoor {
   /** `headDeadlineMs`: when the first head must be there, if its time began before now. */
   #serve(socket: TLSSocket, headDeadlineMs?: number): void {
     const clientAddress = plainAddress(socket.remoteAddress ?? '');
+    const clientCertificate = this.#certificateOf(socket);
     const serverName = typeof socket.servername === 'string' ? socket.servername.toLowerCase() : undefined;
     const connection = new HttpServerConnection(socket, {
       limits: this.#options.client,
       deadlines: this.#deadlines,
       headDeadlineMs,
       serverName: 'CE_E',
-      onRequest: (exchange) => this.#onRequest(exchange, clientAddress, serverName),
+      onRequest: (exchange) => this.#onRequest(exchange, { clientAddress, clientCertificate, serverName }),
       onRefused: (reason) => this.#onRefused(clientAddress, reason),
       onClose: () => this.#connections.delete(connection),
     });
@@ -204,7 +211,16 @@ class Door implements HttpsDoor {
     this.#options.refused(address, error.reason);
   }
 
-  #onRequest(exchange: ServerExchange, clientAddress: string, serverName: string | undefined): void {
+  /** The proven certificate of a connection, for the inside; undefined when nobody asked for one. */
+  #certificateOf(socket: TLSSocket): string | undefined {
+    if (this.#options.tls.clientAuthorities === undefined) return undefined;
+    const shown = shownCertificate(socket);
+    if (shown.kind !== 'none') this.#options.count('https.client-certificate', shown.kind);
+    return shown.kind === 'proven' ? shown.field : undefined;
+  }
+
+  #onRequest(exchange: ServerExchange, client: ConnectedClient): void {
+    const { clientAddress } = client;
     const startedMs = this.#options.now();
     const transaction = ++this.#requests;
     const forward = new Forward(exchange, {
@@ -212,8 +228,7 @@ class Door implements HttpsDoor {
       lanes: this.#lanes,
       edgeName: this.#options.edgeName,
       hostNames: this.#hostNames,
-      clientAddress,
-      serverName,
+      ...client,
       trackingId: this.#options.newUuid(),
       onDone: () => this.#onDone(forward, transaction, clientAddress, startedMs),
     });
@@ -263,9 +278,10 @@ function endpoints(socket: Socket): string {
 }
 
 function tlsOptions(tls: DoorTls): object {
-  const { identity, groups, ciphers, minVersion } = tls;
+  const { identity, groups, ciphers, minVersion, clientAuthorities } = tls;
   return {
     ...identity,
+    ...(clientAuthorities === undefined ? {} : { ca: clientAuthorities }),
     ecdhCurve: groups,
     ciphers,
     minVersion,

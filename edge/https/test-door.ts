@@ -1,7 +1,7 @@
 // Fixture for tests of this room: a door on loopback with a fresh identity, and a core that is a real
 // HttpServerConnection at the far end of a duplex pair. Not part of the product.
 import { duplexPair, type Duplex } from 'node:stream';
-import { connect, type TLSSocket } from 'node:tls';
+import { connect, type ConnectionOptions, type TLSSocket } from 'node:tls';
 import {
   Deadlines,
   HeaderList,
@@ -107,7 +107,7 @@ export interface DoorRecord {
   readonly refused: string[];
 }
 
-const identity = await (async () => {
+export const identity = await (async () => {
   const validity = { from: Date.now(), days: 2 };
   const authority = await createAuthority('test', validity);
   const { certificate, key } = await issueIdentity(authority, EDGE_NAME, validity);
@@ -130,7 +130,13 @@ export async function openDoor(changed: Partial<HttpsDoorOptions> = {}): Promise
   const door = createHttpsDoor({
     address: '127.0.0.1',
     port: 0,
-    tls: { identity, groups: 'X25519MLKEM768:X25519:P-256', ciphers: '', minVersion: 'TLSv1.2' },
+    tls: {
+      identity,
+      groups: 'X25519MLKEM768:X25519:P-256',
+      ciphers: '',
+      minVersion: 'TLSv1.2',
+      clientAuthorities: undefined,
+    },
     edgeName: 'edge-1',
     hostNames: [EDGE_NAME],
     admission: { maxConnections: 100, maxConnectionsPerAddress: 50, maxHandshakes: 20, handshakeMs: 5000 },
@@ -166,9 +172,17 @@ export interface RawClient {
   readonly closed: Promise<string>;
 }
 
-export async function dial(door: HttpsDoor, options: { servername?: string } = {}): Promise<RawClient> {
-  const servername = options.servername ?? EDGE_NAME;
-  const socket = connect({ host: '127.0.0.1', port: door.port, servername, rejectUnauthorized: false });
+export async function dial(
+  door: HttpsDoor,
+  options: Pick<ConnectionOptions, 'servername' | 'cert' | 'key' | 'session'> = {},
+): Promise<RawClient> {
+  const socket = connect({
+    host: '127.0.0.1',
+    port: door.port,
+    servername: EDGE_NAME,
+    rejectUnauthorized: false,
+    ...options,
+  });
   socket.on('error', () => undefined);
   let text = '';
   const looks = new Set<() => void>();
