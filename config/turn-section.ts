@@ -38,10 +38,13 @@ export const turnSection = z
       .default('TANDBERG')
       .describe('Realm told to clients. A long one makes answers to strangers larger, so it is bounded.'),
     port: port(3478).describe('UDP and TCP port.'),
-    'tls-port': port(5349).describe('TCP port for TURN over TLS, with the certificate of the edge.'),
+    'tls-port': port(5349).describe('Port for TURN over TLS and DTLS, with the certificate of the edge.'),
     udp: toggle(true).describe('Serve clients over UDP.'),
     tcp: toggle(true).describe('Serve clients over TCP.'),
     tls: toggle(true).describe('Serve clients over TLS.'),
+    dtls: toggle(true).describe(
+      'Serve clients over DTLS 1.2 at the UDP port of tls-port, where the compiled parts of TURN are there.',
+    ),
     'share-https-port': toggle(true).describe(
       'Serve clients over TLS at https.port too, told from HTTPS by ALPN (stun.turn, stun.nat-discovery) or by their first byte: for networks that let nothing else out.',
     ),

@@ -1,12 +1,11 @@
 // A TURN server on loopback for tests: real sockets, ports of the system's choice, every default of the product.
 import { randomBytes, randomInt } from 'node:crypto';
-import type { TlsOptions } from 'node:tls';
 import { loadTurnBinding } from './native/binding.ts';
 import { PeerPolicy, type PeerPolicyOptions } from './policy/peer-policy.ts';
-import { PortableRelay } from './relay/portable-relay.ts';
+import { openRelay } from './relay/system-relay.ts';
 import { createCredentials, type CredentialOptions } from './server/credentials.ts';
 import type { RelayAddress, TurnMachineOptions } from './server/turn-options.ts';
-import { TurnServer, type TurnServerOptions } from './turn-server.ts';
+import { TurnServer, type TurnServerOptions, type TurnStreamOptions } from './turn-server.ts';
 
 const binding = loadTurnBinding();
 
@@ -19,7 +18,9 @@ export interface TestServerChanges {
   readonly credentials?: Partial<CredentialOptions>;
   readonly policy?: Partial<PeerPolicyOptions>;
   readonly server?: Partial<TurnServerOptions>;
-  readonly tls?: TlsOptions;
+  readonly stream?: Partial<TurnStreamOptions>;
+  readonly tls?: { readonly cert: string | Buffer; readonly key: string | Buffer };
+  readonly engine?: 'native' | 'portable';
   /** How announced addresses are reached. */
   readonly own?: readonly { readonly announced: string; readonly reachable: string }[];
 }
@@ -93,15 +94,36 @@ export function testServer(changes: TestServerChanges = {}): TurnServer {
   return new TurnServer({
     machine: testMachineOptions(changes),
     createEngine: (events) =>
-      new PortableRelay({
-        own: changes.own ?? [],
-        listenerBufferBytes: 4 * 1024 * 1024,
-        relayBufferBytes: 256 * 1024,
-        events,
-      }),
+      openRelay(
+        {
+          own: changes.own ?? [],
+          listenerBufferBytes: 4 * 1024 * 1024,
+          relayBufferBytes: 256 * 1024,
+          maxRelays: 6_000,
+          controlsPerSecond: 50,
+          sweepMs: 1_000,
+          events,
+          every,
+        },
+        changes.engine,
+      ).engine,
     listeners: [{ transport: 'udp', bind: { address: '127.0.0.1', port: 0 } }],
     tcpRelays: 'missing' in binding ? undefined : { own: changes.own ?? [], boundSocket: binding.tcpSocket },
     tls: changes.tls,
+    dtls:
+      'missing' in binding || changes.tls === undefined
+        ? undefined
+        : {
+            binding,
+            identity: {
+              cert: changes.tls.cert.toString(),
+              key: changes.tls.key.toString(),
+              ciphers: 'ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-RSA-AES128-GCM-SHA256',
+              groups: 'X25519:P-256',
+            },
+            mtu: 1_232,
+            bufferBytes: 1024 * 1024,
+          },
     stream: {
       maxConnections: 10_000,
       maxConnectionsPerAddress: 1_000,
@@ -111,15 +133,18 @@ export function testServer(changes: TestServerChanges = {}): TurnServer {
       maxUnprovenFrameBytes: 2_048,
       maxFrameBytes: 65_556,
       maxQueueBytes: 256 * 1024,
+      ...changes.stream,
     },
     tickMs: 1_000,
     log: { debug: quiet, info: quiet, warn: quiet, error: quiet },
     count: quiet,
     now: () => performance.now(),
-    every: (ms, work) => {
-      const timer = setInterval(work, ms);
-      return () => clearInterval(timer);
-    },
+    every,
     ...changes.server,
   });
+}
+
+function every(ms: number, work: () => void): () => void {
+  const timer = setInterval(work, ms);
+  return () => clearInterval(timer);
 }

@@ -1,11 +1,13 @@
 // The TURN server put together: machine, relay engine, doors. Carries out the machine's actions and tells it what
 // happened; decides nothing. Owns every socket from listen to close; one timer, the machine's tick.
 import type { TlsOptions, TLSSocket } from 'node:tls';
+import type { ClientLine } from './doors/client-line.ts';
 import { StreamAdmission, type StreamAdmissionLimits } from './doors/stream-admission.ts';
-import type { StreamConnection } from './doors/stream-connection.ts';
+import { StreamConnection } from './doors/stream-connection.ts';
 import { StreamConnections } from './doors/stream-connections.ts';
 import { StreamDoor } from './doors/stream-door.ts';
 import type { TurnFrame } from './doors/turn-framer.ts';
+import { DtlsDoor, type DtlsDoorOptions } from './dtls/dtls-door.ts';
 import type { TransportAddress } from './ip-address.ts';
 import { isSendIndication } from './relay/indications.ts';
 import {
@@ -35,7 +37,7 @@ export interface TurnLog {
 }
 
 export interface TurnListener {
-  readonly transport: 'udp' | 'tcp' | 'tls';
+  readonly transport: 'udp' | 'tcp' | 'tls' | 'dtls';
   readonly bind: TransportAddress;
 }
 
@@ -51,6 +53,8 @@ export interface TurnServerOptions {
   readonly machine: Omit<TurnMachineOptions, 'supportsDontFragment' | 'supportsTcpRelays'>;
   readonly createEngine: (events: RelayEvents) => RelayEngine;
   readonly listeners: readonly TurnListener[];
+  /** Needed by listeners of `dtls`. */
+  readonly dtls: Pick<DtlsDoorOptions, 'binding' | 'identity' | 'mtu' | 'bufferBytes'> | undefined;
   /** What TCP allocations need; undefined: they are answered 442. */
   readonly tcpRelays: Pick<TcpRelayOptions, 'own' | 'boundSocket'> | undefined;
   /** Needed by listeners of `tls`. */
@@ -58,7 +62,7 @@ export interface TurnServerOptions {
   readonly stream: TurnStreamOptions;
   readonly tickMs: number;
   readonly log: TurnLog;
-  readonly count: (event: string, reason?: string) => void;
+  readonly count: (event: string, reason?: string, times?: number) => void;
   /** Milliseconds of a clock that never goes back. */
   readonly now: () => number;
   /** Calls `work` each `ms`; returns what ends it. */
@@ -66,6 +70,7 @@ export interface TurnServerOptions {
 }
 
 const MAX_SHOWN = 200;
+const COOKIE_SECRET_BYTES = 32;
 
 /** A client's 5-tuple over UDP knows its listener. */
 interface UdpPath extends ClientPath {
@@ -80,8 +85,9 @@ export class TurnServer {
   readonly #admission: StreamAdmission;
   readonly #connections: StreamConnections;
   readonly #doors: StreamDoor[] = [];
-  readonly #streams = new Map<string, StreamConnection>();
-  readonly #streamOf = new Map<AllocationId, StreamConnection>();
+  readonly #dtlsDoors: DtlsDoor[] = [];
+  readonly #lines = new Map<string, ClientLine>();
+  readonly #lineOf = new Map<AllocationId, ClientLine>();
   #bound: TurnListener[] = [];
   #lastKey = 0;
   #usage: 'normal' | 'high' | 'full' = 'normal';
@@ -97,9 +103,9 @@ export class TurnServer {
       admission: this.#admission,
       now: options.now,
       nextKey: () => `stream ${++this.#lastKey}`,
-      onOpen: (connection) => this.#streams.set(connection.path.key, connection),
-      onFrame: (connection, frame) => this.#streamFrame(connection, frame),
-      onClose: (connection, reason) => this.#streamClosed(connection, reason),
+      onOpen: (connection) => this.#lines.set(connection.path.key, connection),
+      onFrame: (connection, frame) => this.#lineFrame(connection, frame),
+      onClose: (connection, reason) => this.#lineClosed(connection, reason),
       onRefused: (reason) => options.count('turn-stream-refused', reason),
     });
     this.#engine = options.createEngine({
@@ -107,7 +113,7 @@ export class TurnServer {
         const path: UdpPath = { key: udpKey(listener, remote), transport: 'udp', remote, listener };
         this.#feed({ type: 'message', path, bytes });
       },
-      onStray: (reason) => options.count('turn-stray', reason),
+      onStray: (reason, packets) => options.count('turn-stray', reason, packets),
       onFailure: (where, code) => this.#socketFailed(where, code),
     });
     const { supportsDontFragment } = this.#engine;
@@ -150,6 +156,7 @@ export class TurnServer {
     this.#stopTicking?.();
     this.#options.log.info({ reason, ...this.#machine.sizes() }, 'TURN server closes');
     this.#connections.close();
+    for (const door of this.#dtlsDoors) door.close();
     this.#tcpRelays?.close();
     await Promise.all([...this.#doors.map((door) => door.close()), this.#engine.close()]);
   }
@@ -196,13 +203,14 @@ export class TurnServer {
       relays,
       tcpRelays: tcp.relays,
       tcpPeers: tcp.peers,
-      streams: this.#streams.size,
-      streamOf: this.#streamOf.size,
+      streams: this.#lines.size,
+      streamOf: this.#lineOf.size,
     };
   }
 
   async #listenAt({ transport, bind }: TurnListener): Promise<TransportAddress> {
     if (transport === 'udp') return (await this.#engine.openListener(bind)).bound;
+    if (transport === 'dtls') return this.#listenDtls(bind);
     const { stream, tls, count } = this.#options;
     if (transport === 'tls' && tls === undefined) throw new TypeError('a TLS listener needs a certificate');
     const door = new StreamDoor({
@@ -217,24 +225,47 @@ export class TurnServer {
     return door.listen();
   }
 
-  #streamFrame(connection: StreamConnection, { kind, bytes }: TurnFrame): void {
-    if (kind === 'stun' && !isSendIndication(bytes)) {
-      return this.#feed({ type: 'message', path: connection.path, bytes });
-    }
-    if (connection.allocation === undefined) this.#options.count('turn-stray', 'no-allocation');
-    else this.#engine.fromStream(connection.allocation, bytes);
+  #listenDtls(bind: TransportAddress): Promise<TransportAddress> {
+    const { dtls, stream, now, count, machine } = this.#options;
+    if (dtls === undefined) throw new TypeError('a DTLS listener needs a certificate and the compiled part');
+    const door = new DtlsDoor({
+      ...dtls,
+      bind,
+      cookieSecret: machine.randomBytes(COOKIE_SECRET_BYTES),
+      admission: this.#admission,
+      handshakeTimeoutMs: stream.handshakeTimeoutMs,
+      unprovenTimeoutMs: stream.unprovenTimeoutMs,
+      now,
+      nextKey: () => `dtls ${++this.#lastKey}`,
+      onOpen: (association) => this.#lines.set(association.path.key, association),
+      onFrame: (association, frame) => this.#lineFrame(association, frame),
+      onClose: (association, reason) => this.#lineClosed(association, reason),
+      onRefused: (reason) => count('turn-dtls-refused', reason),
+      onFailure: (code) => this.#socketFailed('listener', code),
+    });
+    this.#dtlsDoors.push(door);
+    return door.listen();
   }
 
-  #streamClosed(connection: StreamConnection, reason: string): void {
+  #lineFrame(line: ClientLine, { kind, bytes }: TurnFrame): void {
+    if (kind === 'stun' && !isSendIndication(bytes)) {
+      return this.#feed({ type: 'message', path: line.path, bytes });
+    }
+    if (line.allocation === undefined) this.#options.count('turn-stray', 'no-allocation');
+    else this.#engine.fromStream(line.allocation, bytes);
+  }
+
+  #lineClosed(line: ClientLine, reason: string): void {
     this.#options.count('turn-stream-closed', reason);
-    this.#streams.delete(connection.path.key);
-    if (connection.allocation !== undefined) this.#streamOf.delete(connection.allocation);
-    this.#feed({ type: 'path-closed', path: connection.path });
+    this.#lines.delete(line.path.key);
+    if (line.allocation !== undefined) this.#lineOf.delete(line.allocation);
+    this.#feed({ type: 'path-closed', path: line.path });
   }
 
   #tick(): void {
     const now = this.#options.now();
     this.#connections.sweep(now);
+    for (const door of this.#dtlsDoors) door.sweep(now);
     this.#feed({ type: 'tick' });
   }
 
@@ -277,13 +308,13 @@ export class TurnServer {
 
   #reply(path: ClientPath, bytes: Buffer): void {
     if (isUdp(path)) this.#engine.sendControl(path.listener, path.remote, bytes);
-    else this.#streams.get(path.key)?.sendControl(bytes);
+    else this.#lines.get(path.key)?.sendControl(bytes);
   }
 
   /** The client's stream is TURN no longer: it is the peer's (RFC 6062 §5.4). */
   #joinPeer(connection: ConnectionId, path: ClientPath): void {
-    const stream = this.#streams.get(path.key);
-    if (stream === undefined) return this.#tcpRelays?.closePeer(connection);
+    const stream = this.#lines.get(path.key);
+    if (!(stream instanceof StreamConnection)) return this.#tcpRelays?.closePeer(connection);
     const { socket, rest } = stream.release();
     this.#tcpRelays?.join(connection, socket, rest);
   }
@@ -311,28 +342,28 @@ export class TurnServer {
     this.#engine.closeRelay(allocation, family);
     this.#tcpRelays?.closeRelay(allocation, family);
     if (family !== undefined) return;
-    this.#streamOf.get(allocation)?.setAllocation(undefined);
-    this.#streamOf.delete(allocation);
+    this.#lineOf.get(allocation)?.setAllocation(undefined);
+    this.#lineOf.delete(allocation);
   }
 
   #moveClient(allocation: AllocationId, path: ClientPath): void {
-    this.#streamOf.get(allocation)?.setAllocation(undefined);
-    this.#streamOf.delete(allocation);
+    this.#lineOf.get(allocation)?.setAllocation(undefined);
+    this.#lineOf.delete(allocation);
     this.#engine.setClient(allocation, this.#clientEnd(path));
     this.#attach(allocation, path);
   }
 
   #attach(allocation: AllocationId, path: ClientPath): void {
-    const connection = this.#streams.get(path.key);
-    if (connection === undefined) return;
-    connection.setAllocation(allocation);
-    this.#streamOf.set(allocation, connection);
+    const line = this.#lines.get(path.key);
+    if (line === undefined) return;
+    line.setAllocation(allocation);
+    this.#lineOf.set(allocation, line);
   }
 
   #clientEnd(path: ClientPath): ClientEnd {
     if (isUdp(path)) return { kind: 'udp', listener: path.listener, remote: path.remote };
-    const connection = this.#streams.get(path.key);
-    return { kind: 'stream', send: (bytes) => connection?.sendData(bytes) ?? false };
+    const line = this.#lines.get(path.key);
+    return { kind: 'stream', send: (bytes) => line?.sendData(bytes) ?? false };
   }
 
   #event(event: TurnEvent): void {

@@ -57,6 +57,8 @@ test('enabled, it has the defaults of the guide', () => {
   expect(options.listeners.map(({ transport, bind }) => `${transport} ${bind.port}`)).toEqual([
     'udp 3478',
     'tcp 3478',
+    // With the compiled parts.
+    ...(options.dtls ? ['dtls 5349'] : []),
     'tls 5349',
   ]);
 });
@@ -108,7 +110,10 @@ describe('what refuses to start', () => {
 
 test('a server made of it listens', async () => {
   const server = new TurnServer(
-    optionsOf(`{ enabled: true, tcp: false, tls: false, port: 34780, ${USER} }`, '{ external: 127.0.77.1 }')!,
+    optionsOf(
+      `{ enabled: true, tcp: false, tls: false, dtls: false, port: 34780, ${USER} }`,
+      '{ external: 127.0.77.1 }',
+    )!,
   );
   expect(await server.listen()).toHaveLength(1);
   await server.close('test ends');

@@ -44,7 +44,21 @@ export function turnServerOptions(
       observers.log.info({ engine: engine.kind }, what);
       return engine;
     },
-    listeners: listenersOf(config),
+    listeners: listenersOf(config, !('missing' in binding)),
+    dtls:
+      'missing' in binding
+        ? undefined
+        : {
+            binding,
+            identity: {
+              cert: certificate.chain.reveal(),
+              key: certificate.key.reveal(),
+              ciphers: DOOR_CIPHERS,
+              groups: DOOR_GROUPS,
+            },
+            mtu: TURN_LIMITS.dtlsMtuBytes,
+            bufferBytes: TURN_LIMITS.listenerBufferBytes,
+          },
     tcpRelays:
       turn.tcpAllocations && !('missing' in binding) ? { own, boundSocket: binding.tcpSocket } : undefined,
     tls: {
@@ -162,11 +176,12 @@ function peerPolicy(config: EdgeConfig, relayAddresses: readonly RelayAddress[])
   });
 }
 
-function listenersOf({ listen, turn }: EdgeConfig): TurnListener[] {
+function listenersOf({ listen, turn }: EdgeConfig, hasDtls: boolean): TurnListener[] {
   const at = (port: number) => ({ address: listen.external, port });
   return [
     ...(turn.udp ? [{ transport: 'udp' as const, bind: at(turn.port) }] : []),
     ...(turn.tcp ? [{ transport: 'tcp' as const, bind: at(turn.port) }] : []),
+    ...(turn.dtls && hasDtls ? [{ transport: 'dtls' as const, bind: at(turn.tlsPort) }] : []),
     ...(turn.tls ? [{ transport: 'tls' as const, bind: at(turn.tlsPort) }] : []),
   ];
 }

@@ -21,7 +21,7 @@ describe.skipIf(!hasCoturn)("coturn's clients", () => {
   let server: TurnServer;
   const peers: ChildProcess[] = [];
   let folder: string;
-  const ports = { udp: 0, tcp: 0, tls: 0 };
+  const ports = { udp: 0, tcp: 0, tls: 0, dtls: 0 };
   const counted = new Map<string, number>();
 
   beforeAll(async () => {

@@ -2,6 +2,7 @@
 // does not read fast enough, and counts how long it has had no allocation, so that idlers can be closed.
 import type { Socket } from 'node:net';
 import type { AllocationId, ClientPath } from '../server/turn-input.ts';
+import type { ClientLine } from './client-line.ts';
 import { FrameError, TurnFramer, type FrameErrorReason, type TurnFrame } from './turn-framer.ts';
 
 export interface StreamConnectionOptions {
@@ -26,7 +27,7 @@ export type StreamCloseReason =
   | 'shutdown'
   | 'released';
 
-export class StreamConnection {
+export class StreamConnection implements ClientLine {
   readonly path: ClientPath;
   /** When it last had no allocation; undefined while it has one. */
   idleSince: number | undefined;

@@ -197,7 +197,7 @@ describe('ConnectionBind (§5.4)', () => {
     const connection = connected(rig, client);
     const eve = rig.client({ username: 'eve' }, pathOf(60_000, 'tcp'));
     expect(verdictOf(rig.send(eve.connectionBind(connection), pathOf(60_000, 'tcp')))).toBe('400');
-    expect(verdictOf(rig.send(client.connectionBind(connection ^ 1), DATA))).toBe('400');
+    expect(verdictOf(rig.send(client.connectionBind((connection ^ 1) >>> 0), DATA))).toBe('400');
     expect(verdictOf(rig.send(client.request(METHOD.connectionBind), DATA))).toBe('400');
     expect(verdictOf(rig.send(client.connectionBind(connection), CONTROL))).toBe('400');
     expect(verdictOf(rig.send(client.connectionBind(connection), pathOf(1, 'udp')))).toBe('400');

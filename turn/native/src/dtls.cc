@@ -102,6 +102,8 @@ void DtlsSession::close() {
   if (state_ == DtlsState::kOpen) SSL_shutdown(ssl_);
   ERR_clear_error();
   state_ = DtlsState::kClosed;
+  SSL_free(ssl_);
+  ssl_ = nullptr;
 }
 
 std::vector<Bytes> DtlsSession::take() {

@@ -37,7 +37,7 @@ class DtlsSession {
   bool send(const Bytes& message);
   /** Sends the handshake's last flight again when its time has come. */
   void tick();
-  /** Says goodbye. */
+  /** Says goodbye and frees what the session holds; only `take` has an effect afterwards. */
   void close();
   /** Datagrams to send since the last call. */
   std::vector<Bytes> take();
