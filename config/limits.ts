@@ -109,6 +109,8 @@ export const MEDIA_LIMITS = {
   maxSourcesPerKey: 256,
   stunPerSecond: 200,
   trunkBufferBytes: 4 * 1024 * 1024,
+  /** Of all captures of calls together. */
+  maxCaptureBytes: 64 * 1024 * 1024,
   engineSweepMs: 500,
   /** How long a port pair rests, so that a late packet of the last call does not meet the next. */
   portQuarantineMs: 5_000,

@@ -3,6 +3,7 @@
 // A flow is one direction: packets of one input go through unprotect and protect to an output. Implemented by
 // portable-engine/ on node:dgram and made for a native twin: everything here is numbers, strings and buffers.
 import type { TransportAddress } from '../turn/index.ts';
+import type { Rewrite } from './rewrite.ts';
 import type { MasterKey } from './srtp-keys.ts';
 import type { SuiteName } from './srtp-suites.ts';
 import type { SourceState } from './srtp.ts';
@@ -12,6 +13,7 @@ export type PortId = number;
 export type LinkId = number;
 export type CryptoId = number;
 export type FlowId = number;
+export type CaptureId = number;
 
 /**
  * ChannelData header on a link (RFC 8656 §12.4): | channel | bytes that follow |. Channels 0x4000 to 0xFFFF, so
@@ -35,10 +37,41 @@ export type FlowInput =
   | { readonly kind: 'port'; readonly port: PortId; readonly accept: Accept }
   | { readonly kind: 'channel'; readonly link: LinkId; readonly channel: number; readonly tokened: boolean };
 
-/** Where packets leave. A channel output is dropped while its link has no remote. */
+/**
+ * Where packets leave. A channel output is dropped while its link has no remote. `dscp` (RFC 2474, 0 to 63) marks what
+ * leaves: on a link by packet, on a port all that leaves by it. The portable engine cannot mark: node:dgram has no way.
+ */
 export type FlowOutput =
-  | { readonly kind: 'port'; readonly port: PortId; readonly remote: TransportAddress }
-  | { readonly kind: 'channel'; readonly link: LinkId; readonly channel: number };
+  | {
+      readonly kind: 'port';
+      readonly port: PortId;
+      readonly remote: TransportAddress;
+      readonly dscp?: number;
+    }
+  | { readonly kind: 'channel'; readonly link: LinkId; readonly channel: number; readonly dscp?: number };
+
+/** A capture that looks at a flow: at packets as they came, opened and not sealed yet, or as they leave. */
+export interface FlowCapture {
+  readonly id: CaptureId;
+  readonly view: 'in' | 'plain' | 'out';
+}
+
+/** How much of a call is kept for an operator to see; the oldest packet gives way. */
+export interface CaptureSpec {
+  readonly packets: number;
+  /** Bytes of each packet that are kept. */
+  readonly snapBytes: number;
+}
+
+/** A packet that a capture has kept. */
+export interface CapturedPacket {
+  /** Of the engine's steady clock. */
+  readonly atMs: number;
+  readonly flow: FlowId;
+  /** Before it was cut to `snapBytes`. */
+  readonly length: number;
+  readonly bytes: Buffer;
+}
 
 /** What becomes of packets from sources that `accept` does not name: a trickle goes out with a source token. */
 export interface Probe {
@@ -64,6 +97,11 @@ export interface FlowSpec {
   /** RTP (and opaque) packets go to `rtp`, RTCP to `rtcp`: this is where muxed and separate ports are joined. */
   readonly rtp?: FlowOutput | undefined;
   readonly rtcp?: FlowOutput | undefined;
+  /** SSRCs and payload types to change on the way, between unprotect and protect. */
+  readonly rewrite?: Rewrite | undefined;
+  /** Of RTP timestamps in Hz, for the jitter: 8,000 unless given. */
+  readonly clockRate?: number;
+  readonly capture?: FlowCapture | undefined;
   /** An `idle` event after this long without a packet that passed. 0: never. */
   readonly idleAfterMs: number;
 }
@@ -87,6 +125,9 @@ export interface FlowCounters {
   readonly bytesIn: number;
   readonly packetsOut: number;
   readonly probed: number;
+  /** RTP that passed: packets missing between those that came (RFC 3550 A.3), and their jitter (A.8). */
+  readonly lost: number;
+  readonly jitterMs: number;
   readonly drops: Readonly<Record<FlowDrop, number>>;
 }
 
@@ -115,7 +156,19 @@ export type EngineEvent =
       readonly source: TransportAddress;
       readonly bytes: Buffer;
     }
-  | { readonly type: 'port-failed'; readonly port: PortId; readonly code: string };
+  | { readonly type: 'port-failed'; readonly port: PortId; readonly code: string }
+  /**
+   * A thread of the engine ended and another one took up its work (`restarted`), or has not moved for a whole sweep
+   * (`stuck`), or moves again (`running`).
+   */
+  | {
+      readonly type: 'shard';
+      readonly shard: number;
+      readonly state: 'restarted' | 'stuck' | 'running';
+      readonly cause: string;
+    }
+  /** The machine's time of day was set: media does not depend on it, certificates and tokens do. */
+  | { readonly type: 'clock-step'; readonly byMs: number };
 
 export interface CryptoSpec {
   readonly direction: 'protect' | 'unprotect';
@@ -128,6 +181,8 @@ export interface PortSpec {
   readonly bind: TransportAddress;
   /** `media`: one flow. `trunk`: carries links, told apart by their remote address, and STUN. */
   readonly use: 'media' | 'trunk';
+  /** Which of the engine's shards receives here, counted from 0, which is what it is unless given. */
+  readonly shard?: number;
 }
 
 export interface OpenedPort {
@@ -147,7 +202,8 @@ export type EngineErrorCode =
   | 'unknown-handle'
   | 'input-taken'
   | 'full'
-  | 'closed';
+  | 'closed'
+  | 'wrong-shard';
 
 export class EngineError extends Error {
   readonly code: EngineErrorCode;
@@ -160,11 +216,18 @@ export class EngineError extends Error {
 
 export interface MediaEngine {
   readonly kind: 'portable' | 'native';
+  /**
+   * Parts that work side by side: threads of the native engine. All that a flow touches is of one of them, the one of
+   * the port where its packets come in; else EngineError `wrong-shard`.
+   */
+  readonly shards: number;
 
   /** Binds a UDP socket. Rejects EngineError `address-in-use`, `bind-failed`, `full`, `closed`. */
   openPort(spec: PortSpec): Promise<OpenedPort>;
   /** Closes a socket at once; its flow must have been removed. Unknown handles are ignored. */
   closePort(port: PortId): void;
+  /** Another shard receives from now on. The port has no flow and carries no link: else EngineError `input-taken`. */
+  movePort(port: PortId, shard: number): void;
   /** Sends one STUN message from a trunk port. */
   sendStun(port: PortId, bytes: Buffer, to: TransportAddress): void;
 
@@ -172,14 +235,22 @@ export interface MediaEngine {
   addLink(port: PortId, remote: TransportAddress | undefined): LinkId;
   /** The remote was proven at a new address, or lost. */
   setLinkRemote(link: LinkId, remote: TransportAddress | undefined): void;
-  /** Carries the link on another trunk port from now on, with its channels and its remote. */
+  /** Carries the link on another trunk port of its shard from now on, with its channels and its remote. */
   setLinkPort(link: LinkId, port: PortId): void;
   removeLink(link: LinkId): void;
   linkCounters(link: LinkId): LinkCounters;
 
   addCrypto(spec: CryptoSpec): CryptoId;
   removeCrypto(crypto: CryptoId): void;
+  /** What `addCrypto` takes as `states`: on another engine, packets go on where they were on this one. */
   cryptoStates(crypto: CryptoId): SourceState[];
+
+  /** Throws EngineError `full` when all captures together would be larger than allowed. */
+  openCapture(spec: CaptureSpec): CaptureId;
+  /** Oldest packet first. Throws EngineError `unknown-handle`. */
+  readCapture(capture: CaptureId): CapturedPacket[];
+  /** Flows that it looks at must have been told to do without. */
+  closeCapture(capture: CaptureId): void;
 
   /** Starts a flow. Throws EngineError `input-taken`, `unknown-handle`, `full`. */
   addFlow(spec: FlowSpec): FlowId;
@@ -199,6 +270,7 @@ export interface MediaEngine {
     readonly links: number;
     readonly crypto: number;
     readonly flows: number;
+    readonly captures: number;
   };
   close(): Promise<void>;
 }
@@ -210,4 +282,7 @@ export interface FlowChange {
   readonly protect?: CryptoId | undefined;
   readonly rtp?: FlowOutput | undefined;
   readonly rtcp?: FlowOutput | undefined;
+  readonly rewrite?: Rewrite | undefined;
+  readonly clockRate?: number;
+  readonly capture?: FlowCapture | undefined;
 }

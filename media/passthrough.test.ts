@@ -15,6 +15,7 @@ const LIMITS = {
   maxSourcesPerKey: 4,
   stunPerSecond: 10,
   trunkBufferBytes: 65536,
+  maxCaptureBytes: 1 << 20,
 };
 const [CHANNEL, PROBE] = [0x4000, 0x4001];
 const BIND = { address: '127.0.0.1', port: 0 };

@@ -18,8 +18,30 @@ export class ReplayWindow {
     if (highest >= 0) this.#clearAbove(highest);
   }
 
+  /** As it stood elsewhere; bit `n % 32` of word `n / 32` of `seen` says whether the index n below it was used. */
+  static restored(highest: number, seen: readonly number[]): ReplayWindow {
+    const window = new ReplayWindow();
+    window.#highest = highest;
+    for (let behind = 0; behind < REPLAY_WINDOW_PACKETS && behind <= highest; behind++) {
+      const used = (((seen[behind >> 5] ?? 0) >>> (behind & 31)) & 1) === 1;
+      if (used) window.#bits[wordOf(highest - behind)]! |= bitOf(highest - behind);
+    }
+    return window;
+  }
+
   get highest(): number {
     return this.#highest;
+  }
+
+  /** What `restored` takes. */
+  seen(): number[] {
+    const words = Array.from({ length: REPLAY_WINDOW_PACKETS / 32 }, () => 0);
+    for (let behind = 0; behind < REPLAY_WINDOW_PACKETS && behind <= this.#highest; behind++) {
+      const index = this.#highest - behind;
+      const used = (this.#bits[wordOf(index)]! & bitOf(index)) !== 0;
+      if (used) words[behind >> 5] = (words[behind >> 5]! | (1 << (behind & 31))) >>> 0;
+    }
+    return words;
   }
 
   /** Is this index new? `old` means behind the window, where nobody can tell. */

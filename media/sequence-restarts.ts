@@ -2,9 +2,18 @@
 // consecutive packets far behind, and from then on moved to follow the last packet sent. Memory: two numbers.
 
 export class SequenceRestarts {
-  #offset = 0;
+  #offset: number;
   /** The sequence number that would confirm a restart; -1 for none. */
   #expected = -1;
+
+  constructor(offset = 0) {
+    this.#offset = offset;
+  }
+
+  /** How far sequence numbers are moved, modulo 65536. */
+  get offset(): number {
+    return this.#offset & 0xffff;
+  }
 
   /** The sequence number under which a packet goes out. */
   moved(sequence: number): number {

@@ -31,6 +31,11 @@ export interface SourceState {
   readonly rtpIndex: number;
   /** Highest SRTCP index used. */
   readonly rtcpIndex: number;
+  /** Which of the latest indices were used, newest in bit 0 of the first of four words. Absent: all of them. */
+  readonly rtpSeen?: readonly number[];
+  readonly rtcpSeen?: readonly number[];
+  /** Senders: how far sequence numbers are moved since the source started over. */
+  readonly sequenceOffset?: number;
 }
 
 export interface SrtpOptions {
@@ -48,11 +53,17 @@ interface Source {
   readonly restarts: SequenceRestarts;
 }
 
-function newSource(rtpIndex = -1, rtcpIndex = -1): Source {
+function newSource(): Source {
+  return { rtp: new ReplayWindow(), rtcp: new ReplayWindow(), restarts: new SequenceRestarts() };
+}
+
+function restoredSource(state: SourceState): Source {
+  const window = (highest: number, seen: readonly number[] | undefined): ReplayWindow =>
+    seen === undefined ? new ReplayWindow(highest) : ReplayWindow.restored(highest, seen);
   return {
-    rtp: new ReplayWindow(rtpIndex),
-    rtcp: new ReplayWindow(rtcpIndex),
-    restarts: new SequenceRestarts(),
+    rtp: window(state.rtpIndex, state.rtpSeen),
+    rtcp: window(state.rtcpIndex, state.rtcpSeen),
+    restarts: new SequenceRestarts(state.sequenceOffset),
   };
 }
 
@@ -72,7 +83,7 @@ class SrtpContext {
     this.mki = options.master.mki ?? Buffer.alloc(0);
     this.#maxSources = options.maxSources;
     for (const state of options.states ?? []) {
-      this.#sources.set(state.ssrc, newSource(state.rtpIndex, state.rtcpIndex));
+      this.#sources.set(state.ssrc, restoredSource(state));
     }
   }
 
@@ -82,6 +93,9 @@ class SrtpContext {
       ssrc,
       rtpIndex: source.rtp.highest,
       rtcpIndex: source.rtcp.highest,
+      rtpSeen: source.rtp.seen(),
+      rtcpSeen: source.rtcp.seen(),
+      sequenceOffset: source.restarts.offset,
     }));
   }
 

@@ -14,29 +14,33 @@ export interface OpenedEngine {
 
 /**
  * Opens an engine whose limits are `limits`; looks for idle flows every `sweepMs`. `wanted` keeps a choice open for
- * tests and for an operator who suspects the native engine.
+ * tests and for an operator who suspects the native engine; it works with `shards` threads.
  */
 export function openEngine(
   limits: EngineLimits,
   sweepMs: number,
   onEvent: (event: EngineEvent) => void,
   wanted: 'native' | 'portable' = 'native',
+  shards = 1,
 ): OpenedEngine {
   const binding = wanted === 'native' ? loadBinding() : { missing: 'the configuration asks for this one' };
   if ('missing' in binding) {
     const engine = createPortableEngine({
-      now: () => performance.now(),
+      ...clocks,
       every,
       randomToken: () => randomBytes(4).readUInt32BE(),
       onEvent,
       sweepMs,
       limits,
+      shards,
     });
     return { engine, what: `media engine: portable (native: ${binding.missing})` };
   }
-  const engine = createNativeEngine(binding, { every, onEvent, sweepMs, limits });
-  return { engine, what: 'media engine: native' };
+  const engine = createNativeEngine(binding, { ...clocks, every, onEvent, sweepMs, limits, shards });
+  return { engine, what: `media engine: native, ${shards} ${shards === 1 ? 'thread' : 'threads'}` };
 }
+
+const clocks = { now: (): number => performance.now(), timeOfDay: (): number => Date.now() };
 
 function every(periodMs: number, action: () => void): () => void {
   const timer = setInterval(action, periodMs).unref();

@@ -6,12 +6,12 @@ import { createPortableEngine, type EngineLimits } from './portable-engine/porta
 
 export interface TestEngine {
   readonly engine: MediaEngine;
-  /** Milliseconds; what a test sets holds for every packet sent afterwards. */
-  readonly clock: { now: number };
+  /** Milliseconds; what a test sets holds for every packet sent afterwards. The time of day is that far ahead. */
+  readonly clock: { now: number; dayAheadMs: number };
   readonly sweep: () => void;
 }
 
-type Open = (limits: EngineLimits, onEvent: (event: EngineEvent) => void) => TestEngine;
+type Open = (limits: EngineLimits, onEvent: (event: EngineEvent) => void, shards?: number) => TestEngine;
 
 const SWEEP_MS = 1000;
 
@@ -27,12 +27,14 @@ function sweeper(): { every: (periodMs: number, action: () => void) => () => voi
   };
 }
 
-const portable: Open = (limits, onEvent) => {
-  const clock = { now: 1000 };
+const portable: Open = (limits, onEvent, shards = 1) => {
+  const clock = { now: 1000, dayAheadMs: 0 };
   const { every, sweep } = sweeper();
   let token = 0xfffffff0;
   const engine = createPortableEngine({
     now: () => clock.now,
+    timeOfDay: () => clock.now + clock.dayAheadMs,
+    shards,
     every,
     randomToken: () => token++,
     onEvent,
@@ -45,13 +47,13 @@ const portable: Open = (limits, onEvent) => {
 const binding = loadBinding();
 if ('missing' in binding) process.stderr.write(`SKIPPED native media engine: ${binding.missing}\n`);
 
-const native: Open = (limits, onEvent) => {
+const native: Open = (limits, onEvent, shards = 1) => {
   if ('missing' in binding) throw new Error(binding.missing);
   const { every, sweep } = sweeper();
-  const engine = createNativeEngine(binding, { every, onEvent, sweepMs: SWEEP_MS, limits });
   let now = 1000;
-  engine.setClock(now);
+  const clocks = { now: (): number => now, timeOfDay: (): number => now + clock.dayAheadMs };
   const clock = {
+    dayAheadMs: 0,
     get now() {
       return now;
     },
@@ -60,6 +62,9 @@ const native: Open = (limits, onEvent) => {
       engine.setClock(value);
     },
   };
+  const options = { ...clocks, every, onEvent, sweepMs: SWEEP_MS, limits, shards };
+  const engine = createNativeEngine(binding, options);
+  engine.setClock(now);
   return { engine, clock, sweep };
 };
 

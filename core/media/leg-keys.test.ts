@@ -11,6 +11,8 @@ const keys = (): LegKeys => new LegKeys(engine, (bytes) => Buffer.alloc(bytes, +
 beforeEach(() => {
   engine = createPortableEngine({
     now: () => 0,
+    timeOfDay: () => 0,
+    shards: 1,
     every: () => () => {},
     randomToken: () => 1,
     onEvent: () => {},
@@ -22,6 +24,7 @@ beforeEach(() => {
       maxSourcesPerKey: 4,
       stunPerSecond: 1,
       trunkBufferBytes: 65536,
+      maxCaptureBytes: 1 << 20,
     },
   });
 });

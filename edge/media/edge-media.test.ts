@@ -59,6 +59,8 @@ beforeEach(async () => {
     createEngine: (onEvent: (event: EngineEvent) => void) =>
       createPortableEngine({
         now: () => now,
+        timeOfDay: () => 0,
+        shards: 1,
         every: () => () => {},
         randomToken: () => token++,
         onEvent,
@@ -70,6 +72,7 @@ beforeEach(async () => {
           maxSourcesPerKey: 4,
           stunPerSecond: 100,
           trunkBufferBytes: 65536,
+          maxCaptureBytes: 1 << 20,
         },
       }),
     boundAddress: '127.0.62.1',

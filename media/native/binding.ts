@@ -8,7 +8,7 @@ import type { EngineLimits } from '../portable-engine/portable-engine.ts';
 /** An engine inside the binding. */
 export type NativeHandle = { readonly native: unique symbol };
 
-/** Called for each event: type as in native-engine.ts, flow or port, token, source, STUN message, error code. */
+/** Called for each event: type as in native-engine.ts, flow, port or shard, token, source, STUN message, code or cause. */
 export type NativeListener = (
   type: number,
   handle: number,
@@ -20,13 +20,15 @@ export type NativeListener = (
 
 /** Functions of binding.cc. Errors carry an EngineErrorCode as `code`; unknown handles in reads give undefined. */
 export interface NativeBinding {
-  create(limits: EngineLimits, listener: NativeListener): NativeHandle;
+  create(limits: EngineLimits, listener: NativeListener, shards: number): NativeHandle;
   openPort(
     engine: NativeHandle,
     bind: TransportAddress,
     trunk: boolean,
+    shard: number,
   ): [id: number, port: number, receiveBufferBytes: number];
   closePort(engine: NativeHandle, port: number): void;
+  movePort(engine: NativeHandle, port: number, shard: number): void;
   sendStun(engine: NativeHandle, port: number, bytes: Buffer, to: TransportAddress): void;
   addLink(engine: NativeHandle, port: number, remote: TransportAddress | undefined): number;
   setLinkRemote(engine: NativeHandle, link: number, remote: TransportAddress | undefined): void;
@@ -36,6 +38,13 @@ export interface NativeBinding {
   addCrypto(engine: NativeHandle, spec: CryptoSpec): number;
   removeCrypto(engine: NativeHandle, crypto: number): void;
   cryptoStates(engine: NativeHandle, crypto: number): number[] | undefined;
+  openCapture(engine: NativeHandle, packets: number, snapBytes: number): number;
+  closeCapture(engine: NativeHandle, capture: number): void;
+  readCapture(engine: NativeHandle, capture: number): Buffer | undefined;
+  /** Gives dead shards a new thread, wakes all; of each: rounds so far, 1 when it has stood still for a second. */
+  lookAtShards(engine: NativeHandle): number[];
+  /** For tests: the shard throws (0), its thread ends (1), or it sleeps that many milliseconds. */
+  disturb(engine: NativeHandle, shard: number, how: number): void;
   addFlow(engine: NativeHandle, spec: FlowSpec): number;
   changeFlow(engine: NativeHandle, flow: number, change: FlowChange): void;
   removeFlow(engine: NativeHandle, flow: number): void;

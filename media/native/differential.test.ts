@@ -18,6 +18,7 @@ const LIMITS: EngineLimits = {
   maxSourcesPerKey: 3,
   stunPerSecond: 10,
   trunkBufferBytes: 1 << 20,
+  maxCaptureBytes: 1 << 20,
 };
 const LOCAL = { address: '127.0.0.1', port: 0 };
 /** How long a busy machine may keep the native thread waiting before a difference is one. */

@@ -15,7 +15,7 @@ describe.skipIf(absent)('a native engine with packets in flight', () => {
       while (engine.counters(flow).packetsIn < 100) await turn();
       await engine.close();
       await engine.close();
-      expect(engine.sizes()).toEqual({ ports: 0, links: 0, crypto: 0, flows: 0 });
+      expect(engine.sizes()).toEqual({ ports: 0, links: 0, crypto: 0, flows: 0, captures: 0 });
     }
   });
 
@@ -33,7 +33,7 @@ describe.skipIf(absent)('a native engine with packets in flight', () => {
     }
     const before = engine.counters(flow).packetsIn;
     while (engine.counters(flow).packetsIn === before) await turn();
-    expect(engine.sizes()).toEqual({ ports: 3, links: 0, crypto: 0, flows: 2 });
+    expect(engine.sizes()).toEqual({ ports: 3, links: 0, crypto: 0, flows: 2, captures: 0 });
     await engine.close();
   });
 

@@ -17,11 +17,15 @@ export async function openLoop(): Promise<{ engine: NativeEngine; flow: number }
     maxSourcesPerKey: 1,
     stunPerSecond: 2,
     trunkBufferBytes: 65_536,
+    maxCaptureBytes: 1 << 20,
   };
   const engine = createNativeEngine(binding, {
     every: () => () => {},
     onEvent: () => {},
     sweepMs: 1000,
+    shards: 1,
+    now: () => performance.now(),
+    timeOfDay: () => Date.now(),
     limits,
   });
   const [there, back] = [

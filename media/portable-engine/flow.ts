@@ -6,12 +6,17 @@ import {
   CHANNEL_HEADER_BYTES,
   TOKEN_BYTES,
   type Accept,
+  type FlowCapture,
   type FlowCounters,
   type FlowDrop,
+  type FlowId,
   type FlowSpec,
 } from '../engine.ts';
 import { packetKind } from '../packet.ts';
+import { RtpReception } from '../rtp-reception.ts';
+import { rewriteRtcp, rewriteRtp, type Rewrite } from '../rewrite.ts';
 import type { SrtpReceiver, SrtpSender, Unprotected } from '../srtp.ts';
+import type { CaptureRing } from './capture-ring.ts';
 import type { Link } from './link.ts';
 import type { ProbeTable } from './probe-table.ts';
 import type { UdpPort } from './udp-port.ts';
@@ -28,11 +33,15 @@ export interface FlowParts {
   protect: SrtpSender | undefined;
   rtp: Output | undefined;
   rtcp: Output | undefined;
+  rewrite: Rewrite | undefined;
+  clockRate: number;
+  capture: { readonly ring: CaptureRing; readonly view: FlowCapture['view'] } | undefined;
   readonly probe: { readonly link: Link; readonly channel: number; readonly table: ProbeTable } | undefined;
 }
 
 /** What a flow tells the engine; the engine adds the flow's handle and bounds the rate. */
 export interface FlowWatcher {
+  readonly flow: FlowId;
   proven(token: number, now: number): void;
   check(token: number, bytes: Buffer, now: number): void;
   /** False when it is too soon to tell: the flow asks again with the next packet. */
@@ -63,6 +72,7 @@ export class Flow {
   readonly #now: () => number;
   readonly #drops = Object.fromEntries(DROPS.map((reason) => [reason, 0])) as Record<FlowDrop, number>;
   readonly #counts = { packetsIn: 0, bytesIn: 0, packetsOut: 0, probed: 0 };
+  readonly #reception = new RtpReception();
   #source: TransportAddress | undefined;
 
   constructor(spec: FlowSpec, parts: FlowParts, watcher: FlowWatcher, now: () => number) {
@@ -74,7 +84,8 @@ export class Flow {
   }
 
   counters(): FlowCounters {
-    return { ...this.#counts, drops: { ...this.#drops } };
+    const { lost, jitterMs } = this.#reception;
+    return { ...this.#counts, lost, jitterMs, drops: { ...this.#drops } };
   }
 
   get badTags(): number {
@@ -136,8 +147,10 @@ export class Flow {
   #take(packet: Buffer, token: number | undefined): void {
     this.#counts.packetsIn += 1;
     this.#counts.bytesIn += packet.length;
+    this.#show('in', packet);
     if (this.spec.content === 'opaque') {
       this.#pass();
+      this.#show('plain', packet);
       this.#forward(packet, this.parts.rtp);
       return;
     }
@@ -163,10 +176,27 @@ export class Flow {
     }
     this.#pass();
     if (token !== undefined && opened.newest) this.#watcher.proven(token, this.passedAt);
+    const plain = this.#rewritten(this.spec.content === 'passthrough' ? packet : opened.packet, kind);
+    this.#show('plain', plain);
     const output = kind === 'rtp' ? this.parts.rtp : this.parts.rtcp;
-    if (this.spec.content === 'passthrough') this.#forward(packet, output);
-    else if (this.parts.protect === undefined) this.#forward(opened.packet, output);
-    else this.#forwardProtected(this.parts.protect, opened.packet, kind, output);
+    if (this.parts.protect === undefined || this.spec.content === 'passthrough') this.#forward(plain, output);
+    else this.#forwardProtected(this.parts.protect, plain, kind, output);
+  }
+
+  #rewritten(packet: Buffer, kind: 'rtp' | 'rtcp'): Buffer {
+    const { rewrite, clockRate } = this.parts;
+    if (kind === 'rtp') this.#reception.take(packet, this.passedAt, clockRate);
+    if (rewrite === undefined || this.spec.content === 'passthrough') return packet;
+    const own = Buffer.from(packet);
+    if (kind === 'rtp') rewriteRtp(own, rewrite);
+    else rewriteRtcp(own, rewrite);
+    return own;
+  }
+
+  /** For an operator who has asked to see this call. */
+  #show(view: FlowCapture['view'], packet: Buffer): void {
+    const { capture } = this.parts;
+    if (capture?.view === view) capture.ring.add(this.#watcher.flow, this.#now(), packet);
   }
 
   /** Tries each context; the reason of the first one stands, because later ones hold keys on their way out. */
@@ -213,6 +243,7 @@ export class Flow {
 
   /** For a channel the first four bytes of `bytes` are free for the header. */
   #send(bytes: Buffer, output: Output): void {
+    this.#show('out', output.kind === 'port' ? bytes : bytes.subarray(CHANNEL_HEADER_BYTES));
     const sent =
       output.kind === 'port'
         ? output.port.send(bytes, output.remote)

@@ -3,9 +3,13 @@
 import { looksLikeStun, type TransportAddress } from '../../turn/index.ts';
 import {
   EngineError,
+  type CapturedPacket,
+  type CaptureId,
+  type CaptureSpec,
   type CryptoId,
   type CryptoSpec,
   type EngineEvent,
+  type FlowCapture,
   type FlowChange,
   type FlowCounters,
   type FlowId,
@@ -20,15 +24,21 @@ import {
 } from '../engine.ts';
 import { findSuite } from '../srtp-suites.ts';
 import { SrtpReceiver, SrtpSender, type SourceState } from '../srtp.ts';
+import { checkedFlow } from '../checked-flow.ts';
+import { ClockWatch } from '../clock-watch.ts';
+import { CaptureRing } from './capture-ring.ts';
 import { Flow, type FlowParts, type Output } from './flow.ts';
 import { Link } from './link.ts';
 import { ProbeTable } from './probe-table.ts';
 import { EventRate } from './event-rate.ts';
+import { foreign, Homes, usesOf } from './homes.ts';
 import { Trunk } from './trunk.ts';
 import { UdpPort } from './udp-port.ts';
 
 export interface PortableEngineOptions {
+  /** Steady, and of the day, in milliseconds: a step of the latter is told. */
   readonly now: () => number;
+  readonly timeOfDay: () => number;
   /** Calls `action` each `periodMs` until the returned function is called. */
   readonly every: (periodMs: number, action: () => void) => () => void;
   /** A random 32-bit number. */
@@ -37,6 +47,8 @@ export interface PortableEngineOptions {
   /** How often idle flows and bad tags are looked for. */
   readonly sweepMs: number;
   readonly limits: EngineLimits;
+  /** Kept apart as the native engine's threads are, though one thread does the work of all. */
+  readonly shards: number;
 }
 
 /** What bounds the engine's memory. */
@@ -50,9 +62,20 @@ export interface EngineLimits {
   readonly stunPerSecond: number;
   /** Kernel buffers of a trunk port. */
   readonly trunkBufferBytes: number;
+  /** Of all captures together. */
+  readonly maxCaptureBytes: number;
 }
 
-type OpenPort = { readonly port: UdpPort; flow: FlowId | undefined; readonly trunk: Trunk | undefined };
+/** Of RTP timestamps of most telephone codecs. */
+const DEFAULT_CLOCK_RATE = 8000;
+
+type OpenPort = {
+  readonly port: UdpPort;
+  flow: FlowId | undefined;
+  readonly trunk: Trunk | undefined;
+  shard: number;
+};
+type OpenLink = { readonly link: Link; trunk: Trunk; readonly shard: number };
 
 /** A portable engine, ready for use. */
 export function createPortableEngine(options: PortableEngineOptions): MediaEngine {
@@ -63,7 +86,11 @@ class PortableEngine implements MediaEngine {
   readonly kind = 'portable';
   readonly #options: PortableEngineOptions;
   readonly #ports = new Map<PortId, OpenPort>();
-  readonly #links = new Map<LinkId, { readonly link: Link; trunk: Trunk }>();
+  readonly shards: number;
+  readonly #links = new Map<LinkId, OpenLink>();
+  readonly #captures = new Map<CaptureId, { readonly ring: CaptureRing; readonly bytes: number }>();
+  readonly #homes = new Homes();
+  readonly #clocks: ClockWatch;
   readonly #senders = new Map<CryptoId, SrtpSender>();
   readonly #receivers = new Map<CryptoId, SrtpReceiver>();
   readonly #flows = new Map<FlowId, Flow>();
@@ -75,6 +102,8 @@ class PortableEngine implements MediaEngine {
 
   constructor(options: PortableEngineOptions) {
     this.#options = options;
+    this.shards = options.shards;
+    this.#clocks = new ClockWatch(options.now, options.timeOfDay);
     this.#stopSweep = options.every(options.sweepMs, () => this.#sweep());
   }
 
@@ -83,6 +112,8 @@ class PortableEngine implements MediaEngine {
     if (this.#ports.size + this.#pendingPorts >= this.#options.limits.maxPorts) {
       throw new EngineError('full', `the media engine has its ${this.#options.limits.maxPorts} ports`);
     }
+    const { shard = 0 } = spec;
+    if (shard >= this.shards) throw unknown('shard', shard);
     const id = this.#nextId++;
     this.#pendingPorts += 1;
     try {
@@ -92,7 +123,7 @@ class PortableEngine implements MediaEngine {
         throw new EngineError('closed', 'the media engine was closed meanwhile');
       }
       const trunk = spec.use === 'trunk' ? new Trunk(this.#options.limits.stunPerSecond) : undefined;
-      this.#ports.set(id, { port, flow: undefined, trunk });
+      this.#ports.set(id, { port, flow: undefined, trunk, shard });
       return { id, bound: port.bound, receiveBufferBytes: port.receiveBufferBytes };
     } finally {
       this.#pendingPorts -= 1;
@@ -129,6 +160,15 @@ class PortableEngine implements MediaEngine {
     this.#ports.delete(id);
   }
 
+  movePort(id: PortId, shard: number): void {
+    const open = this.#ports.get(id);
+    if (open === undefined || shard >= this.shards) throw unknown('port or shard', id);
+    const carries = [...this.#links.values()].some(({ trunk }) => trunk === open.trunk);
+    if (open.flow !== undefined || carries)
+      throw new EngineError('input-taken', 'a port moves without its flow and links');
+    open.shard = shard;
+  }
+
   sendStun(id: PortId, bytes: Buffer, to: TransportAddress): void {
     this.#ports.get(id)?.port.send(bytes, to);
   }
@@ -140,7 +180,7 @@ class PortableEngine implements MediaEngine {
       throw new EngineError('full', 'too many media links');
     const id = this.#nextId++;
     const link = new Link(open.port, undefined);
-    this.#links.set(id, { link, trunk: open.trunk });
+    this.#links.set(id, { link, trunk: open.trunk, shard: open.shard });
     open.trunk.move(link, remote);
     return id;
   }
@@ -154,6 +194,7 @@ class PortableEngine implements MediaEngine {
     const entry = this.#linkOf(id);
     const open = this.#ports.get(portId);
     if (open?.trunk === undefined) throw unknown('trunk port', portId);
+    if (open.shard !== entry.shard) throw foreign();
     const { remote } = entry.link;
     entry.trunk.move(entry.link, undefined);
     entry.link.use(open.port);
@@ -193,13 +234,37 @@ class PortableEngine implements MediaEngine {
     return context.states();
   }
 
+  openCapture(spec: CaptureSpec): CaptureId {
+    const bytes = spec.packets * spec.snapBytes;
+    const used = [...this.#captures.values()].reduce((sum, capture) => sum + capture.bytes, 0);
+    const fits = spec.packets > 0 && spec.snapBytes > 0 && spec.snapBytes <= 65_535;
+    if (!fits || used + bytes > this.#options.limits.maxCaptureBytes)
+      throw new EngineError('full', 'no room for a capture of this size');
+    const id = this.#nextId++;
+    this.#captures.set(id, { ring: new CaptureRing(spec), bytes });
+    return id;
+  }
+
+  readCapture(id: CaptureId): CapturedPacket[] {
+    const capture = this.#captures.get(id);
+    if (capture === undefined) throw unknown('capture', id);
+    return capture.ring.read();
+  }
+
+  closeCapture(id: CaptureId): void {
+    this.#captures.delete(id);
+  }
+
   addFlow(spec: FlowSpec): FlowId {
+    checkedFlow(spec);
     if (this.#flows.size >= this.#options.limits.maxFlows)
       throw new EngineError('full', 'too many media flows');
     const id = this.#nextId++;
-    const flow = new Flow(spec, this.#parts(spec), this.#watcher(id), this.#options.now);
+    const shard = this.#home(spec);
+    const flow = new Flow(spec, this.#parts(spec, shard), this.#watcher(id), this.#options.now);
     this.#occupy(id, flow);
     this.#flows.set(id, flow);
+    this.#homes.set(id, shard, usesOf(spec));
     return id;
   }
 
@@ -218,17 +283,28 @@ class PortableEngine implements MediaEngine {
     throw new EngineError('input-taken', 'another flow has this port or channel');
   }
 
-  #parts(spec: FlowSpec): FlowParts {
+  /** The shard on which packets of this flow arrive. */
+  #home({ input }: FlowSpec): number {
+    if (input.kind === 'channel') return this.#linkOf(input.link).shard;
+    const open = this.#ports.get(input.port);
+    if (open === undefined || open.trunk !== undefined) throw unknown('media port', input.port);
+    return open.shard;
+  }
+
+  #parts(spec: FlowSpec, shard: number): FlowParts {
     const { probe } = spec;
     const { randomToken } = this.#options;
     return {
       accept: spec.input.kind === 'port' ? spec.input.accept : { kind: 'none' },
-      unprotect: spec.unprotect.map((crypto) => this.#receiver(crypto)),
-      protect: this.#sender(spec.protect),
-      rtp: this.#output(spec.rtp),
-      rtcp: this.#output(spec.rtcp),
+      unprotect: spec.unprotect.map((crypto) => this.#receiver(crypto, shard)),
+      protect: this.#sender(spec.protect, shard),
+      rtp: this.#output(spec.rtp, shard),
+      rtcp: this.#output(spec.rtcp, shard),
+      rewrite: spec.rewrite,
+      clockRate: spec.clockRate ?? DEFAULT_CLOCK_RATE,
+      capture: this.#capture(spec.capture, shard),
       probe: probe && {
-        link: this.#linkOf(probe.link).link,
+        link: this.#linkOf(probe.link, shard).link,
         channel: probe.channel,
         table: new ProbeTable({ ...probe, randomToken }),
       },
@@ -238,13 +314,19 @@ class PortableEngine implements MediaEngine {
   changeFlow(id: FlowId, change: FlowChange): void {
     const flow = this.#flows.get(id);
     if (flow === undefined) throw unknown('flow', id);
+    checkedFlow(change);
+    const shard = this.#homes.of(id);
     const { parts } = flow;
     if (change.accept !== undefined) parts.accept = change.accept;
     if (change.unprotect !== undefined)
-      parts.unprotect = change.unprotect.map((crypto) => this.#receiver(crypto));
-    if ('protect' in change) parts.protect = this.#sender(change.protect);
-    if ('rtp' in change) parts.rtp = this.#output(change.rtp);
-    if ('rtcp' in change) parts.rtcp = this.#output(change.rtcp);
+      parts.unprotect = change.unprotect.map((crypto) => this.#receiver(crypto, shard));
+    if ('protect' in change) parts.protect = this.#sender(change.protect, shard);
+    if ('rtp' in change) parts.rtp = this.#output(change.rtp, shard);
+    if ('rtcp' in change) parts.rtcp = this.#output(change.rtcp, shard);
+    if ('rewrite' in change) parts.rewrite = change.rewrite;
+    if (change.clockRate !== undefined) parts.clockRate = change.clockRate;
+    if ('capture' in change) parts.capture = this.#capture(change.capture, shard);
+    this.#homes.change(id, usesOf(change));
     flow.idle = false;
     flow.passedAt = this.#options.now();
   }
@@ -257,6 +339,7 @@ class PortableEngine implements MediaEngine {
     if (open !== undefined) open.flow = undefined;
     this.#flows.delete(id);
     this.#badTagsTold.delete(id);
+    this.#homes.delete(id);
   }
 
   counters(id: FlowId): FlowCounters {
@@ -269,17 +352,18 @@ class PortableEngine implements MediaEngine {
     return this.#flows.get(id)?.parts.probe?.table.source(token);
   }
 
-  sizes(): { ports: number; links: number; crypto: number; flows: number } {
+  sizes(): ReturnType<MediaEngine['sizes']> {
     const crypto = this.#senders.size + this.#receivers.size;
-    return { ports: this.#ports.size, links: this.#links.size, crypto, flows: this.#flows.size };
+    const { size: captures } = this.#captures;
+    return { ports: this.#ports.size, links: this.#links.size, crypto, flows: this.#flows.size, captures };
   }
 
   async close(): Promise<void> {
     this.#closed = true;
     this.#stopSweep();
     for (const { port } of this.#ports.values()) port.close();
-    for (const table of [this.#ports, this.#links, this.#senders, this.#receivers, this.#flows])
-      table.clear();
+    const tables = [this.#ports, this.#links, this.#senders, this.#receivers, this.#flows, this.#captures];
+    for (const table of tables) table.clear();
   }
 
   #watcher(id: FlowId): ConstructorParameters<typeof Flow>[2] {
@@ -288,6 +372,7 @@ class PortableEngine implements MediaEngine {
     const moves = new EventRate(250, 1);
     const { onEvent } = this.#options;
     return {
+      flow: id,
       proven: (token, now) => {
         if (proofs.admit(String(token), now)) onEvent({ type: 'proven', flow: id, token });
       },
@@ -306,6 +391,8 @@ class PortableEngine implements MediaEngine {
   }
 
   #sweep(): void {
+    const byMs = this.#clocks.step();
+    if (byMs !== undefined) this.#options.onEvent({ type: 'clock-step', byMs });
     const now = this.#options.now();
     for (const [id, flow] of this.#flows) {
       const { idleAfterMs } = flow.spec;
@@ -324,33 +411,46 @@ class PortableEngine implements MediaEngine {
     this.#options.onEvent({ type: 'bad-tags', flow: id, packets: total - told });
   }
 
-  #output(output: FlowOutput | undefined): Output | undefined {
+  #output(output: FlowOutput | undefined, shard: number): Output | undefined {
     if (output === undefined) return undefined;
     if (output.kind === 'channel') {
-      return { kind: 'channel', link: this.#linkOf(output.link).link, channel: output.channel };
+      return { kind: 'channel', link: this.#linkOf(output.link, shard).link, channel: output.channel };
     }
     const open = this.#ports.get(output.port);
     if (open === undefined) throw unknown('port', output.port);
+    if (open.shard !== shard) throw foreign();
     return { kind: 'port', port: open.port, remote: output.remote };
   }
 
-  #linkOf(id: LinkId): { readonly link: Link; trunk: Trunk } {
+  /** @throws EngineError `wrong-shard` when it is not the shard's that asks. */
+  #linkOf(id: LinkId, shard?: number): OpenLink {
     const entry = this.#links.get(id);
     if (entry === undefined) throw unknown('link', id);
+    if (shard !== undefined && entry.shard !== shard) throw foreign();
     return entry;
   }
 
-  #receiver(id: CryptoId): SrtpReceiver {
+  #receiver(id: CryptoId, shard: number): SrtpReceiver {
     const receiver = this.#receivers.get(id);
     if (receiver === undefined) throw unknown('unprotect key', id);
+    this.#homes.check(id, shard);
     return receiver;
   }
 
-  #sender(id: CryptoId | undefined): SrtpSender | undefined {
+  #sender(id: CryptoId | undefined, shard: number): SrtpSender | undefined {
     if (id === undefined) return undefined;
     const sender = this.#senders.get(id);
     if (sender === undefined) throw unknown('protect key', id);
+    this.#homes.check(id, shard);
     return sender;
+  }
+
+  #capture(capture: FlowCapture | undefined, shard: number): FlowParts['capture'] {
+    if (capture === undefined) return undefined;
+    const known = this.#captures.get(capture.id);
+    if (known === undefined) throw unknown('capture', capture.id);
+    this.#homes.check(capture.id, shard);
+    return { ring: known.ring, view: capture.view };
   }
 }
 

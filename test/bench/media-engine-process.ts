@@ -90,6 +90,7 @@ async function main(): Promise<void> {
     maxSourcesPerKey: 4,
     stunPerSecond: 2,
     trunkBufferBytes: 4 << 20,
+    maxCaptureBytes: 1 << 20,
   };
   const { engine } = openEngine(limits, 1000, () => {}, order.engine);
   const ready = await build(engine, order);

@@ -47,6 +47,8 @@ export class StepClock {
 function engineOn(clock: StepClock, onEvent: (event: EngineEvent) => void): MediaEngine {
   return createPortableEngine({
     now: () => clock.now,
+    timeOfDay: () => 0,
+    shards: 1,
     every: clock.every,
     randomToken: () => randomBytes(4).readUInt32BE(0),
     onEvent,
@@ -58,6 +60,7 @@ function engineOn(clock: StepClock, onEvent: (event: EngineEvent) => void): Medi
       maxSourcesPerKey: 16,
       stunPerSecond: 100,
       trunkBufferBytes: 1 << 20,
+      maxCaptureBytes: 1 << 20,
     },
   });
 }

@@ -12,7 +12,11 @@ void tell(napi_env env, napi_value listener, const Event& event) {
   napi_handle_scope scope;
   napi_open_handle_scope(env, &scope);
   napi_value bytes = undefined(env), code = undefined(env);
-  if (event.length > 0) napi_create_buffer_copy(env, event.length, event.bytes, nullptr, &bytes);
+  if (event.type == EventType::ShardFailed) {
+    napi_create_string_utf8(env, reinterpret_cast<const char*>(event.bytes), event.length, &code);
+  } else if (event.length > 0) {
+    napi_create_buffer_copy(env, event.length, event.bytes, nullptr, &bytes);
+  }
   if (event.type == EventType::PortFailed) {
     char name[32];
     uv_err_name_r(-static_cast<int>(event.value), name, sizeof name);
@@ -31,7 +35,8 @@ void tell(napi_env env, napi_value listener, const Event& event) {
 }  // namespace
 
 void Engine::drain(napi_env env, napi_value listener, const bool& open) {
-  events_.drain([&](const Event& event) {
+  revive();  // before anybody is told: who asks then finds it at work
+  drainEvents([&](const Event& event) {
     if (open) tell(env, listener, event);
   });
 }
@@ -57,7 +62,7 @@ napi_value openPort(Call& call) {
   const Address bind = call.at(1).address();
   if (!bind) return fail(call.env, "bind-failed", "UDP: not an address");
   int receiveBuffer = 0;
-  const Refusal refusal = call.engine().openPort(bind, call.at(2).flag(), &id, &bound, &receiveBuffer);
+  const Refusal refusal = call.engine().openPort(bind, call.at(2).flag(), call.at(3).handle(), &id, &bound, &receiveBuffer);
   if (refusal) return fail(call.env, refusal.code, refusal.text);
   call.instance->holdLoop(call.env);
   return list(call.env,
@@ -68,6 +73,10 @@ napi_value closePort(Call& call) {
   call.engine().closePort(call.at(1).handle());
   call.instance->holdLoop(call.env);
   return undefined(call.env);
+}
+
+napi_value movePort(Call& call) {
+  return done(call, call.engine().movePort(call.at(1).handle(), call.at(2).handle()));
 }
 
 napi_value sendStun(Call& call) {
@@ -105,11 +114,21 @@ napi_value linkCounters(Call& call) {
   return list(call.env, values);
 }
 
+void seenWords(const Value& value, uint32_t words[ReplayWindow::kSeenWords]) {
+  const std::vector<Value> items = value.items();
+  for (size_t at = 0; at < std::min(items.size(), ReplayWindow::kSeenWords); at++) words[at] = items[at].handle();
+}
+
 std::vector<SourceState> sourceStates(const Value& value) {
   std::vector<SourceState> states;
   for (const Value& item : value.items()) {
-    states.push_back({item.get("ssrc").handle(), static_cast<int64_t>(item.get("rtpIndex").number()),
-                      static_cast<int64_t>(item.get("rtcpIndex").number())});
+    SourceState state{item.get("ssrc").handle(), static_cast<int64_t>(item.get("rtpIndex").number()),
+                      static_cast<int64_t>(item.get("rtcpIndex").number())};
+    state.hasSeen = item.get("rtpSeen").present() && item.get("rtcpSeen").present();
+    seenWords(item.get("rtpSeen"), state.rtpSeen);
+    seenWords(item.get("rtcpSeen"), state.rtcpSeen);
+    state.offset = item.get("sequenceOffset").handle();
+    states.push_back(state);
   }
   return states;
 }
@@ -134,7 +153,7 @@ napi_value removeCrypto(Call& call) {
   return undefined(call.env);
 }
 
-/** SSRC, RTP index, RTCP index of each source in one list. */
+/** Of each source: SSRC, RTP index, RTCP index, offset, four words of RTP and four of RTCP; in one list. */
 napi_value cryptoStates(Call& call) {
   std::vector<SourceState> states;
   if (!call.engine().cryptoStates(call.at(1).handle(), &states)) return undefined(call.env);
@@ -143,6 +162,9 @@ napi_value cryptoStates(Call& call) {
     values.push_back(state.ssrc);
     values.push_back(static_cast<double>(state.rtpIndex));
     values.push_back(static_cast<double>(state.rtcpIndex));
+    values.push_back(state.offset);
+    values.insert(values.end(), std::begin(state.rtpSeen), std::end(state.rtpSeen));
+    values.insert(values.end(), std::begin(state.rtcpSeen), std::end(state.rtcpSeen));
   }
   return list(call.env, values);
 }
@@ -154,8 +176,28 @@ OutputSpec outputSpec(const Value& value) {
   output.remote = value.get("remote").address();
   output.link = value.get("link").handle();
   output.channel = value.get("channel").handle();
+  output.dscp = static_cast<uint8_t>(value.get("dscp").handle() & 63);
   if (output.link == 0 && !output.remote) output.port = 0;
   return output;
+}
+
+std::shared_ptr<const Rewrite> rewriteOf(const Value& value) {
+  if (!value.present()) return nullptr;
+  auto rewrite = std::make_shared<Rewrite>();
+  for (const Value& pair : value.get("ssrcs").items()) {
+    const std::vector<Value> both = pair.items();
+    if (both.size() == 2) rewrite->ssrcs.emplace_back(both[0].handle(), both[1].handle());
+  }
+  for (const Value& pair : value.get("payloadTypes").items()) {
+    const std::vector<Value> both = pair.items();
+    if (both.size() == 2) rewrite->payloadTypes.emplace_back(both[0].handle() & 127, both[1].handle() & 127);
+  }
+  return rewrite;
+}
+
+CaptureView viewOf(const std::string& name) {
+  if (name == "plain") return CaptureView::Plain;
+  return name == "out" ? CaptureView::Out : CaptureView::In;
 }
 
 FlowChange flowChange(const Value& value, const Value& accept) {
@@ -176,6 +218,13 @@ FlowChange flowChange(const Value& value, const Value& accept) {
   change.rtp = outputSpec(value.get("rtp"));
   change.hasRtcp = value.has("rtcp");
   change.rtcp = outputSpec(value.get("rtcp"));
+  change.hasRewrite = value.has("rewrite");
+  change.rewrite = rewriteOf(value.get("rewrite"));
+  change.hasClockRate = value.get("clockRate").present();
+  change.clockRate = value.get("clockRate").handle();
+  change.hasCapture = value.has("capture");
+  change.capture = value.get("capture").get("id").handle();
+  change.view = viewOf(value.get("capture").get("view").text());
   return change;
 }
 
@@ -209,7 +258,7 @@ napi_value removeFlow(Call& call) {
   return undefined(call.env);
 }
 
-/** packetsIn, bytesIn, packetsOut, probed, then the drops in the order of `Drop`. */
+/** packetsIn, bytesIn, packetsOut, probed, lost, jitter in milliseconds, then the drops in the order of `Drop`. */
 napi_value counters(Call& call) {
   const FlowCounters* counters = call.engine().counters(call.at(1).handle());
   if (counters == nullptr) return undefined(call.env);
@@ -217,6 +266,8 @@ napi_value counters(Call& call) {
   for (const Counter* counter :
        {&counters->packetsIn, &counters->bytesIn, &counters->packetsOut, &counters->probed})
     values.push_back(static_cast<double>(counter->get()));
+  values.push_back(counters->lost.get());
+  values.push_back(counters->jitterMs.get());
   for (const Counter& counter : counters->drops) values.push_back(static_cast<double>(counter.get()));
   return list(call.env, values);
 }
@@ -240,13 +291,61 @@ napi_value setClock(Call& call) {
   return undefined(call.env);
 }
 
-/** Ports, links, crypto contexts, flows, and events lost because nobody took them in time. */
+/** (packets, bytes of each that are kept) → capture. */
+napi_value openCapture(Call& call) {
+  uint32_t id = 0;
+  return handle(call, call.engine().openCapture(call.at(1).handle(), call.at(2).handle(), &id), id);
+}
+
+napi_value closeCapture(Call& call) {
+  call.engine().closeCapture(call.at(1).handle());
+  return undefined(call.env);
+}
+
+/** Of each packet, oldest first: | milliseconds, double | flow, u32 | length, u32 | kept, u32 | bytes |, host order. */
+napi_value readCapture(Call& call) {
+  std::vector<uint8_t> records;
+  const auto append = [&](const void* from, size_t length) {
+    const auto* bytes = static_cast<const uint8_t*>(from);
+    records.insert(records.end(), bytes, bytes + length);
+  };
+  const bool known = call.engine().readCapture(call.at(1).handle(), [&](const Capture& capture) {
+    capture.read([&](int64_t atNs, uint32_t flow, uint32_t length, const uint8_t* bytes, uint32_t kept) {
+      const double atMs = static_cast<double>(atNs) / 1e6;
+      append(&atMs, sizeof atMs);
+      for (const uint32_t word : {flow, length, kept}) append(&word, sizeof word);
+      append(bytes, kept);
+    });
+  });
+  if (!known) return undefined(call.env);
+  napi_value out = nullptr;
+  napi_create_buffer_copy(call.env, records.size(), records.data(), nullptr, &out);
+  return out;
+}
+
+/** Gives dead shards a new thread; then of each shard its rounds and whether it stands still (1). */
+napi_value lookAtShards(Call& call) {
+  call.engine().revive();
+  std::vector<double> values;
+  for (const Engine::ShardState& state : call.engine().lookAtShards()) {
+    values.push_back(static_cast<double>(state.rounds));
+    values.push_back(state.stuck ? 1 : 0);
+  }
+  return list(call.env, values);
+}
+
+napi_value disturb(Call& call) {
+  call.engine().disturb(call.at(1).handle(), call.at(2).handle());
+  return undefined(call.env);
+}
+
+/** Ports, links, crypto contexts, flows, captures, and events lost because nobody took them in time. */
 napi_value sizes(Call& call) {
   Engine& engine = call.engine();
   std::vector<double> values;
-  for (const size_t size : {engine.ports(), engine.links(), engine.crypto(), engine.flows()})
+  for (const size_t size : {engine.ports(), engine.links(), engine.crypto(), engine.flows(), engine.captures()})
     values.push_back(static_cast<double>(size));
-  values.push_back(static_cast<double>(engine.events().lost()));
+  values.push_back(static_cast<double>(engine.lostEvents()));
   return list(call.env, values);
 }
 
@@ -258,15 +357,18 @@ napi_value close(Call& call) {
 Limits readLimits(const Value& value) {
   return {value.get("maxPorts").handle(),         value.get("maxFlows").handle(),
           value.get("maxLinks").handle(),         value.get("maxSourcesPerKey").handle(),
-          value.get("stunPerSecond").handle(),    value.get("trunkBufferBytes").handle()};
+          value.get("stunPerSecond").handle(),    value.get("trunkBufferBytes").handle(),
+          value.get("maxCaptureBytes").handle()};
 }
 
-/** (limits, listener) → engine handle. */
+/** (limits, listener, shards) → engine handle. */
 napi_value create(napi_env env, napi_callback_info info) {
-  size_t count = 2;
-  napi_value arguments[2] = {};
+  size_t count = 3;
+  napi_value arguments[3] = {};
   napi_get_cb_info(env, info, &count, arguments, nullptr, nullptr);
-  auto* instance = new Instance<Engine>(readLimits(Value(env, arguments[0])));
+  Limits limits = readLimits(Value(env, arguments[0]));
+  limits.shards = Value(env, arguments[2]).handle();
+  auto* instance = new Instance<Engine>(limits);
   return Instance<Engine>::create(env, instance, arguments[1], "media engine");
 }
 
@@ -278,6 +380,7 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"create", create},
       {"openPort", invoke<openPort>},
       {"closePort", invoke<closePort>},
+      {"movePort", invoke<movePort>},
       {"sendStun", invoke<sendStun>},
       {"addLink", invoke<addLink>},
       {"setLinkRemote", invoke<setLinkRemote>},
@@ -292,6 +395,11 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"removeFlow", invoke<removeFlow>},
       {"counters", invoke<counters>},
       {"tokenSource", invoke<tokenSource>},
+      {"openCapture", invoke<openCapture>},
+      {"closeCapture", invoke<closeCapture>},
+      {"readCapture", invoke<readCapture>},
+      {"lookAtShards", invoke<lookAtShards>},
+      {"disturb", invoke<disturb>},
       {"sweep", invoke<sweep>},
       {"setClock", invoke<setClock>},
       {"sizes", invoke<sizes>},

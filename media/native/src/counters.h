@@ -32,8 +32,20 @@ enum class Drop : uint8_t {
 };
 constexpr size_t kDrops = 10;
 
+/** A number with one writer and any readers. */
+class Gauge {
+ public:
+  void set(double value) { value_.store(value, std::memory_order_relaxed); }
+  double get() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<double> value_{0};
+};
+
 struct FlowCounters {
   Counter packetsIn, bytesIn, packetsOut, probed;
+  /** RTP that passed: packets missing between those that came, and interarrival jitter in milliseconds. */
+  Gauge lost, jitterMs;
   Counter drops[kDrops];
   void drop(Drop reason) { drops[static_cast<size_t>(reason)].add(1); }
 };

@@ -10,17 +10,17 @@
 namespace viaduct {
 
 /** Numbers are part of the binding: native-engine.ts has the same list. */
-enum class EventType : uint32_t { Proven = 0, Source = 1, Active = 2, Stun = 3, PortFailed = 4, Check = 5 };
+enum class EventType : uint32_t { Proven = 0, Source = 1, Active = 2, Stun = 3, PortFailed = 4, Check = 5, ShardFailed = 6 };
 
 /** Longest STUN message on a link port that is told; a hello takes about 150 bytes. */
 constexpr size_t kMaxStunBytes = 1500;
 
 struct Event {
   EventType type;
-  uint32_t handle;  // flow, or port
+  uint32_t handle;  // flow, port or shard
   uint32_t value;   // token, or errno
   Address source;
-  uint32_t length;
+  uint32_t length;  // of the STUN message, or of the words that say why a shard failed
   uint8_t bytes[kMaxStunBytes];
 };
 

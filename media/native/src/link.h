@@ -2,12 +2,16 @@
 // a command that shows one to the shard and the command that takes it away, only the shard touches what is not
 // atomic in it.
 #pragma once
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
 #include <vector>
 
+#include "capture.h"
 #include "counters.h"
 #include "probe-table.h"
+#include "rewrite.h"
+#include "rtp-reception.h"
 #include "socket.h"
 #include "srtp.h"
 
@@ -21,6 +25,8 @@ struct Link;
 
 /** A socket of media, or of links. */
 struct Port : Socket {
+  uint32_t shard = 0;  // whose thread receives here: the JavaScript thread's to know
+  uint8_t dscp = 0;    // set on the socket: likewise
   bool trunk = false;
   Flow* flow = nullptr;  // media: who gets what arrives
 
@@ -38,7 +44,9 @@ struct Port : Socket {
 
 /** One remote 5-tuple on a trunk port; streams told apart by ChannelData (RFC 8656 §12.4). */
 struct Link {
-  Link() : channels(static_cast<Flow**>(std::calloc(kChannels, sizeof(Flow*)))) {}
+  Link() : channels(static_cast<Flow**>(std::calloc(kChannels, sizeof(Flow*)))) {
+    std::fill(&openTrains[0][0], &openTrains[0][0] + kMarks * kSizes, -1);
+  }
   ~Link() { std::free(channels); }
   Link(const Link&) = delete;
   Link& operator=(const Link&) = delete;
@@ -48,8 +56,9 @@ struct Link {
   Address remote;
   Flow** const channels;  // by channel - kFirstChannel
   LinkCounters counters;
-  /** Trains of the outbox that can still grow, by size. */
-  int32_t openTrains[9] = {-1, -1, -1, -1, -1, -1, -1, -1, -1};
+  /** Trains of the outbox that can still grow, by mark and size. */
+  static constexpr size_t kMarks = 4, kSizes = 9;
+  int32_t openTrains[kMarks][kSizes];
 
   /** Gives or takes the remote; a link of this port that had it before loses it. */
   void move(const Address& to);
@@ -60,6 +69,7 @@ struct Output {
   Address remote;
   std::shared_ptr<Link> link;  // or a link and a channel; neither: nowhere
   uint16_t channel = 0;
+  uint8_t dscp = 0;  // RFC 2474; on a link by packet, on a port by socket
 };
 
 enum class Accept : uint8_t { None, Exact, Host };
@@ -71,6 +81,10 @@ struct FlowConfig {
   std::vector<std::shared_ptr<SrtpContext>> unprotect;
   std::shared_ptr<SrtpContext> protect;
   Output rtp, rtcp;
+  std::shared_ptr<const Rewrite> rewrite;  // null: headers stay as they are
+  std::shared_ptr<Capture> capture;        // null: nobody looks
+  CaptureView view = CaptureView::In;
+  uint32_t clockRate = 8000;  // of RTP timestamps, for the jitter
 };
 
 struct Probe {
@@ -88,6 +102,7 @@ struct Flow {
   std::shared_ptr<FlowConfig> config;
   std::unique_ptr<Probe> probe;
   FlowCounters counters;
+  RtpReception reception;
   std::atomic<int64_t> passedAt{0};
   std::atomic<bool> idle{false};
   Address latest;  // of an address-only source: the one last told

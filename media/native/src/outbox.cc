@@ -32,26 +32,26 @@ int32_t Outbox::addPacket(size_t length) {
 }
 
 void Outbox::sendTo(Socket& socket, const Address& to, size_t length, Account account) {
-  startTrain(socket, to, length, account, nullptr);
+  startTrain(socket, to, length, account, nullptr, 0);
   single_.push_back(static_cast<int32_t>(trains_.size() - 1));
 }
 
 void Outbox::sendTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open,
-                       bool exact) {
+                       bool exact, uint8_t dscp) {
   if (*open >= 0) {
     Train& train = trains_[static_cast<size_t>(*open)];
-    if (train.socket == &socket && train.to == to && grow(train, length, exact)) return;
+    if (train.socket == &socket && train.to == to && grow(train, length, exact, dscp)) return;
   }
-  startTrain(socket, to, length, account, open);
+  startTrain(socket, to, length, account, open, dscp);
   *open = static_cast<int32_t>(trains_.size() - 1);
   growing_.push_back(*open);
 }
 
 /** Only the last packet of a train may be shorter than the rest. */
-bool Outbox::grow(Train& train, size_t length, bool exact) {
+bool Outbox::grow(Train& train, size_t length, bool exact, uint8_t dscp) {
   const uint32_t bytes = static_cast<uint32_t>(length);
   const bool fits = !train.closed && train.segments < kMaxSegments && train.bytes + bytes <= kMaxTrainBytes &&
-                    train.segment <= train.socket->maxSegmentBytes;
+                    train.segment <= train.socket->maxSegmentBytes && train.dscp == dscp;
   if (!fits || bytes > train.segment || (bytes < train.segment && exact)) return false;
   train.closed = bytes < train.segment;
   train.segments += 1;
@@ -62,18 +62,23 @@ bool Outbox::grow(Train& train, size_t length, bool exact) {
   return true;
 }
 
-void Outbox::startTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open) {
+void Outbox::startTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open,
+                        uint8_t dscp) {
   const int32_t packet = addPacket(length);
   const uint32_t bytes = static_cast<uint32_t>(length);
-  trains_.push_back({&socket, account, to, open, bytes, 1, bytes, packet, packet, false});
+  trains_.push_back({&socket, account, to, open, bytes, 1, bytes, packet, packet, false, dscp});
 }
 
 void Outbox::flush(int64_t now) {
   now_ = now;
   if (packets_.empty()) return;
-  for (const int32_t index : growing_) *trains_[static_cast<size_t>(index)].open = -1;
   sendTrains(growing_);
   sendTrains(single_);
+  abandon();
+}
+
+void Outbox::abandon() {
+  for (const int32_t index : growing_) *trains_[static_cast<size_t>(index)].open = -1;
   growing_.clear();
   single_.clear();
   trains_.clear();
@@ -100,7 +105,7 @@ size_t Outbox::sendBatch(const std::vector<int32_t>& order, size_t from) {
   if (fd < 0) {
     sent = -1;
     errno = EBADF;
-  } else if (count == 1 && first.segments == 1) {
+  } else if (count == 1 && first.segments == 1 && first.dscp == 0) {
     const msghdr& message = messages_[0].msg_hdr;
     const iovec& piece = message.msg_iov[0];
     const auto* to = static_cast<const sockaddr*>(message.msg_name);
@@ -134,16 +139,26 @@ size_t Outbox::prepare(Train& train, size_t slot, size_t iov) {
       message.msg_iovlen += 1;
     }
   }
-  if (train.segments == 1) return iov;
-  message.msg_control = controls_[slot];
-  message.msg_controllen = sizeof controls_[slot];
-  cmsghdr* control = CMSG_FIRSTHDR(&message);
-  control->cmsg_level = IPPROTO_UDP;
-  control->cmsg_type = UDP_SEGMENT;
-  control->cmsg_len = CMSG_LEN(sizeof(uint16_t));
-  const uint16_t segment = static_cast<uint16_t>(train.segment);
-  std::memcpy(CMSG_DATA(control), &segment, sizeof segment);
+  if (train.segments > 1 || train.dscp != 0) control(train, message, controls_[slot]);
   return iov;
+}
+
+/** The mark of the train's packets, and where the kernel is to cut them. */
+void Outbox::control(const Train& train, msghdr& message, uint8_t* space) {
+  const auto add = [&](int level, int type, const void* value, size_t bytes) {
+    auto* header = reinterpret_cast<cmsghdr*>(space + message.msg_controllen);
+    header->cmsg_level = level;
+    header->cmsg_type = type;
+    header->cmsg_len = CMSG_LEN(bytes);
+    std::memcpy(CMSG_DATA(header), value, bytes);
+    message.msg_controllen += CMSG_SPACE(bytes);
+  };
+  message.msg_control = space;
+  const int mark = train.dscp << 2;  // the upper six bits; the lower two are ECN
+  const bool six = train.to.family == AF_INET6;
+  if (train.dscp != 0) add(six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_TCLASS : IP_TOS, &mark, sizeof mark);
+  const uint16_t segment = static_cast<uint16_t>(train.segment);
+  if (train.segments > 1) add(IPPROTO_UDP, UDP_SEGMENT, &segment, sizeof segment);
 }
 
 /** An ICMP error of an earlier packet fails the next send and is gone then: this packet has done nothing. */
@@ -155,12 +170,15 @@ bool Outbox::retried(Train& train, const msghdr& message, int error) {
 void Outbox::failed(Train& train, int error) {
   const bool refusedTrain = error == EINVAL || error == EMSGSIZE || error == EIO || error == EOPNOTSUPP;
   if (train.segments == 1 || !refusedTrain) return lost(train, train.segments, error);
+  // What is refused alone too (an address nobody can send to) says nothing about trains.
+  if (!sendSingly(train)) return;
   // The path's MTU is smaller than a segment, or the device cannot checksum trains: from now on without.
   train.socket->maxSegmentBytes = error == EIO || error == EOPNOTSUPP ? 0 : train.segment - 1;
-  sendSingly(train);
 }
 
-void Outbox::sendSingly(Train& train) {
+/** True when one of the packets went. */
+bool Outbox::sendSingly(Train& train) {
+  bool sent = false;
   sockaddr_storage to;
   const socklen_t toBytes = toSocket(train.to, &to);
   for (int32_t index = train.first; index >= 0; index = packets_[static_cast<size_t>(index)].next) {
@@ -168,8 +186,11 @@ void Outbox::sendSingly(Train& train) {
     const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;
     if (sendto(train.socket->fd, packet.at, packet.length, flags, reinterpret_cast<sockaddr*>(&to), toBytes) < 0) {
       lost(train, 1, errno);
+    } else {
+      sent = true;
     }
   }
+  return sent;
 }
 
 void Outbox::lost(Train& train, uint32_t packets, int error) {

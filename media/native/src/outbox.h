@@ -30,12 +30,15 @@ class Outbox {
   uint8_t* room();
   /** Sends the `length` bytes that the caller has put at `room()`. */
   void sendTo(Socket& socket, const Address& to, size_t length, Account account);
+  /** Forgets what has not been sent: the thread that was about to is gone. */
+  void abandon();
   /**
    * The same for a destination that gets many. `open` is the caller's: the train that can still grow, -1 for none, and
    * set back to -1 when the outbox is flushed, until when it must stay where it is. `exact`: a shorter packet does not
-   * end a train but begins another one.
+   * end a train but begins another one. `dscp` marks each packet (RFC 2474); 0 leaves the socket's own mark.
    */
-  void sendTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open, bool exact);
+  void sendTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open, bool exact,
+                 uint8_t dscp = 0);
   /** Hands everything to the kernel. */
   void flush(int64_t now);
 
@@ -61,17 +64,19 @@ class Outbox {
     uint32_t segment, segments, bytes;
     int32_t first, last;
     bool closed;
+    uint8_t dscp;
   };
 
   int32_t addPacket(size_t length);
-  bool grow(Train& train, size_t length, bool exact);
-  void startTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open);
+  bool grow(Train& train, size_t length, bool exact, uint8_t dscp);
+  void startTrain(Socket& socket, const Address& to, size_t length, Account account, int32_t* open, uint8_t dscp);
+  static void control(const Train& train, msghdr& message, uint8_t* space);
   void sendTrains(const std::vector<int32_t>& order);
   size_t sendBatch(const std::vector<int32_t>& order, size_t from);
   size_t prepare(Train& train, size_t slot, size_t iov);
   bool retried(Train& train, const msghdr& message, int error);
   void failed(Train& train, int error);
-  void sendSingly(Train& train);
+  bool sendSingly(Train& train);
   void lost(Train& train, uint32_t packets, int error);
 
   std::function<void(Socket&, int)> failed_;
@@ -84,7 +89,7 @@ class Outbox {
 
   mmsghdr messages_[kBatch];
   sockaddr_storage addresses_[kBatch];
-  alignas(cmsghdr) uint8_t controls_[kBatch][CMSG_SPACE(sizeof(uint16_t))];
+  alignas(cmsghdr) uint8_t controls_[kBatch][CMSG_SPACE(sizeof(uint16_t)) + CMSG_SPACE(sizeof(int))];
   std::vector<iovec> iovs_;
 };
 

@@ -21,13 +21,19 @@ void frame(uint8_t* at, uint16_t channel, size_t length) {
 
 }  // namespace
 
-PacketPath::PacketPath(Events& events)
+PacketPath::PacketPath(Events& events, uint32_t shard)
     : events_(events),
+      shard_(shard),
       plain_(new uint8_t[kMaxDatagramBytes]),
       scratch_(new uint8_t[kMaxDatagramBytes]) {}
 
 void PacketPath::failed(Socket& socket, int error) {
   events_.tell(EventType::PortFailed, socket.id, static_cast<uint32_t>(error), Address());
+}
+
+void PacketPath::died(const char* why) noexcept {
+  const auto* words = reinterpret_cast<const uint8_t*>(why);
+  events_.tell(EventType::ShardFailed, shard_, 0, Address(), words, std::strlen(why));
 }
 
 void PacketPath::receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) {
@@ -97,7 +103,7 @@ void PacketPath::sendProbe(Flow& flow, uint32_t token, const uint8_t* bytes, siz
   frame(out, flow.probe->channel, framed);
   write32(out + kChannelHeaderBytes, token);
   std::memcpy(out + kChannelHeaderBytes + kTokenBytes, bytes, length);
-  sendTo(link, kChannelHeaderBytes + framed);
+  sendTo(link, kChannelHeaderBytes + framed, 0);
   link.counters.packetsOut.add(1);
   flow.counters.probed.add(1);
 }
@@ -105,8 +111,10 @@ void PacketPath::sendProbe(Flow& flow, uint32_t token, const uint8_t* bytes, siz
 void PacketPath::take(Flow& flow, const uint8_t* bytes, size_t length, const uint32_t* token) {
   flow.counters.packetsIn.add(1);
   flow.counters.bytesIn.add(length);
+  show(flow, CaptureView::In, bytes, length);
   if (flow.opaque) {
     pass(flow);
+    show(flow, CaptureView::Plain, bytes, length);
     const Output& output = flow.config->rtp;
     if (leadsSomewhere(output)) std::memcpy(outbox.room() + headroom(output), bytes, length);
     return send(flow, output, length);
@@ -151,6 +159,20 @@ void PacketPath::transform(Flow& flow, const uint8_t* bytes, size_t length, Kind
   } else {
     pass(flow);
   }
+  if (kind == Kind::Rtp) {
+    flow.reception.take(bytes, static_cast<double>(now) / 1e6, config.clockRate, flow.counters);
+  }
+  if (config.rewrite != nullptr && !flow.passthrough) {
+    uint8_t* writable = seals ? plain_.get() : out;
+    if (bytes != writable) std::memcpy(writable, bytes, length);
+    if (kind == Kind::Rtp) {
+      config.rewrite->rtp(writable);
+    } else {
+      config.rewrite->rtcp(writable, length);
+    }
+    bytes = writable;
+  }
+  show(flow, CaptureView::Plain, bytes, length);
   if (!leadsSomewhere(output)) return flow.counters.drop(Drop::NoDestination);
   if (seals) {
     const Outcome outcome = kind == Kind::Rtp ? config.protect->protectRtp(bytes, length, out)
@@ -178,24 +200,33 @@ Outcome PacketPath::unprotect(const FlowConfig& config, const uint8_t* bytes, si
 }
 
 void PacketPath::send(Flow& flow, const Output& output, size_t length) {
+  if (leadsSomewhere(output)) show(flow, CaptureView::Out, outbox.room() + headroom(output), length);
   if (output.link) {
     Link& link = *output.link;
     if (!link.remote || link.port->fd < 0 || length > 0xffff) return flow.counters.drop(Drop::NoDestination);
     frame(outbox.room(), output.channel, length);
-    sendTo(link, kChannelHeaderBytes + length);
+    sendTo(link, kChannelHeaderBytes + length, output.dscp);
     link.counters.packetsOut.add(1);
   } else {
-    if (!output.port || output.port->fd < 0) return flow.counters.drop(Drop::NoDestination);
+    const bool leads = output.port && output.port->fd >= 0 && output.remote.port != 0;
+    if (!leads) return flow.counters.drop(Drop::NoDestination);
     Counter& failed = flow.counters.drops[static_cast<size_t>(Drop::SendFailed)];
     outbox.sendTo(*output.port, output.remote, length, {&flow.counters.packetsOut, &failed});
   }
   flow.counters.packetsOut.add(1);
 }
 
-void PacketPath::sendTo(Link& link, size_t length) {
+void PacketPath::sendTo(Link& link, size_t length, uint8_t dscp) {
   const bool small = length <= kSmallBytes;
-  int32_t* open = &link.openTrains[small ? length % 8 : 8];
-  outbox.sendTrain(*link.port, link.remote, length, {&link.counters.packetsOut, nullptr}, open, small);
+  // The usual marks (0, AF21, CS3, AF41, EF) of media have each a place of their own, all but AF41 and 0.
+  int32_t* open = &link.openTrains[dscp >> 3 & (Link::kMarks - 1)][small ? length % 8 : 8];
+  outbox.sendTrain(*link.port, link.remote, length, {&link.counters.packetsOut, nullptr}, open, small, dscp);
+}
+
+/** For an operator who has asked to see this call. */
+void PacketPath::show(const Flow& flow, CaptureView view, const uint8_t* bytes, size_t length) const {
+  const FlowConfig& config = *flow.config;
+  if (config.capture != nullptr && config.view == view) config.capture->add(flow.id, now, bytes, length);
 }
 
 void PacketPath::pass(Flow& flow) {

@@ -10,11 +10,13 @@ namespace viaduct {
 
 class PacketPath final : public Path {
  public:
-  explicit PacketPath(Events& events);
+  /** `shard` is the number under which its end is told. */
+  PacketPath(Events& events, uint32_t shard);
 
   /** One datagram of an open port. */
   void receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) override;
   void failed(Socket& socket, int error) override;
+  void died(const char* why) noexcept override;
 
  private:
   void fromTrunk(Port& port, const uint8_t* bytes, size_t length, const Address& source);
@@ -30,10 +32,12 @@ class PacketPath final : public Path {
   Outcome unprotect(const FlowConfig& config, const uint8_t* bytes, size_t length, Kind kind, uint8_t* out);
   /** Sends the packet that lies behind the headroom of `room()`. */
   void send(Flow& flow, const Output& output, size_t length);
-  void sendTo(Link& link, size_t length);
+  void sendTo(Link& link, size_t length, uint8_t dscp);
   void pass(Flow& flow);
+  void show(const Flow& flow, CaptureView view, const uint8_t* bytes, size_t length) const;
 
   Events& events_;
+  const uint32_t shard_;
   std::unique_ptr<uint8_t[]> plain_;    // an opened packet before it is sealed again
   std::unique_ptr<uint8_t[]> scratch_;  // a packet whose MKI was taken out
 };

@@ -11,6 +11,7 @@ class ReplayWindow {
  public:
   /** Packets more than this many behind the newest are refused; RFC 3711 asks for at least 64. */
   static constexpr int64_t kPackets = 128;
+  static constexpr size_t kSeenWords = kPackets / 32;
   enum class Verdict { New, Seen, Old };
 
   ReplayWindow() = default;
@@ -22,7 +23,23 @@ class ReplayWindow {
     bits_[wordOf(highest)] = used == 32 ? ~0u : (1u << used) - 1;
   }
 
+  /** As it stood elsewhere: bit `n` of `seen` (word n / 32) says whether the index n below `highest` was used. */
+  ReplayWindow(int64_t highest, const uint32_t seen[kSeenWords]) : highest_(highest) {
+    for (int64_t behind = 0; behind < kPackets && behind <= highest; behind++) {
+      if ((seen[behind / 32] >> (behind % 32) & 1) != 0) bits_[wordOf(highest - behind)] |= bitOf(highest - behind);
+    }
+  }
+
   int64_t highest() const { return highest_; }
+
+  /** What the constructor above takes. */
+  void seen(uint32_t out[kSeenWords]) const {
+    std::fill(out, out + kSeenWords, 0u);
+    for (int64_t behind = 0; behind < kPackets && behind <= highest_; behind++) {
+      const int64_t index = highest_ - behind;
+      if ((bits_[wordOf(index)] & bitOf(index)) != 0) out[behind / 32] |= 1u << (behind % 32);
+    }
+  }
 
   Verdict check(int64_t index) const {
     if (index > highest_) return Verdict::New;

@@ -13,6 +13,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <stdexcept>
+#include <system_error>
 
 #ifndef UDP_GRO
 #define UDP_GRO 104
@@ -123,33 +126,84 @@ Shard::Shard(Path& path, const char* name) : path_(path), name_(name), receiver_
 
 Shard::~Shard() {
   stop();
-  if (epoll_ >= 0) ::close(epoll_);
-  if (wakeup_ >= 0) ::close(wakeup_);
+  closeDescriptors();
 }
 
-bool Shard::start() {
+void Shard::closeDescriptors() {
+  if (epoll_ >= 0) ::close(epoll_);
+  if (wakeup_ >= 0) ::close(wakeup_);
+  epoll_ = wakeup_ = -1;
+}
+
+bool Shard::start() { return open() && launch(); }
+
+bool Shard::open() {
   epoll_ = epoll_create1(EPOLL_CLOEXEC);
   wakeup_ = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (epoll_ < 0 || wakeup_ < 0) return false;
   epoll_event interest{};
   interest.events = EPOLLIN;
   interest.data.ptr = nullptr;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &interest) != 0) return false;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, wakeup_, &interest) == 0;
+}
+
+bool Shard::launch() {
   // Signals belong to Node's own threads.
   sigset_t all, before;
   sigfillset(&all);
   pthread_sigmask(SIG_SETMASK, &all, &before);
-  thread_ = std::thread([this] { loop(); });
+  try {
+    thread_ = std::thread([this] { loop(); });
+  } catch (const std::system_error&) {
+  }
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  return true;
+  return thread_.joinable();
 }
 
 void Shard::stop() {
-  if (!thread_.joinable()) return;
-  post([this](Path&) { stopping_ = true; });
-  wake();
-  thread_.join();
+  if (!dead()) {
+    if (!thread_.joinable()) return;
+    post([this](Path&) { stopping_ = true; });
+    wake();
+  }
+  if (thread_.joinable()) thread_.join();
+  if (dead()) {
+    pending_.store(true);
+    applyCommands();
+    path_.outbox.abandon();
+  }
+  retire();
   reap();
+}
+
+bool Shard::revive() {
+  if (!dead()) return true;
+  if (thread_.joinable()) thread_.join();  // from here on this thread has everything that was the other's
+  path_.outbox.abandon();
+  retire();
+  pending_.store(true);  // it may have left some
+  closeDescriptors();
+  if (!open()) return false;
+  for (Socket* socket : watched_)
+    if (socket->fd >= 0 && !watch(socket)) return false;
+  woken_.store(false);
+  dead_.store(false, std::memory_order_release);
+  if (!launch()) {
+    dead_.store(true);
+    return false;
+  }
+  if (outstanding_ > 0) wake();
+  return true;
+}
+
+/** Waits for retirements beyond `seen`. A dead thread retires nothing: another one, or else this one, does its part. */
+void Shard::wait(uint32_t seen) {
+  if (dead() && !revive()) {
+    pending_.store(true);
+    applyCommands();
+    return retire();
+  }
+  retirements_.wait(seen);
 }
 
 int64_t Shard::now() const {
@@ -162,7 +216,7 @@ void Shard::post(std::function<void(Path&)> change) {
   while (outstanding_ == kCommands) {
     const uint32_t seen = retirements_.load();
     reap();
-    if (outstanding_ == kCommands) retirements_.wait(seen);
+    if (outstanding_ == kCommands) wait(seen);
   }
   *commands_.next() = new Command{std::move(change)};
   commands_.pushed();
@@ -188,7 +242,7 @@ void Shard::run(std::function<void(Path&)> change) {
   while (outstanding_ > 0) {
     const uint32_t seen = retirements_.load();
     reap();
-    if (outstanding_ > 0) retirements_.wait(seen);
+    if (outstanding_ > 0) wait(seen);
   }
 }
 
@@ -205,7 +259,16 @@ bool Shard::watch(Socket* socket) {
   epoll_event interest{};
   interest.events = EPOLLIN;
   interest.data.ptr = socket;
-  return epoll_ctl(epoll_, EPOLL_CTL_ADD, socket->fd, &interest) == 0;
+  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket->fd, &interest) != 0) return false;
+  watched_.insert(socket);
+  return true;
+}
+
+void Shard::release(Socket* socket) {
+  forget(socket);
+  run([this, socket](Path&) {
+    if (socket->fd >= 0) epoll_ctl(epoll_, EPOLL_CTL_DEL, socket->fd, nullptr);
+  });
 }
 
 void Shard::close(Socket& socket) {
@@ -213,18 +276,35 @@ void Shard::close(Socket& socket) {
   socket.fd = -1;
 }
 
+Shard::Ending::~Ending() {
+  if (!shard.stopping_) {
+    shard.path_.died(shard.why_);
+    shard.dead_.store(true, std::memory_order_release);
+  }
+  shard.retirements_.fetch_add(1);
+  shard.retirements_.notify_all();
+}
+
 void Shard::loop() {
+  const Ending ending{*this};
   prctl(PR_SET_NAME, name_);
   prctl(PR_SET_TIMERSLACK, 1000);
   preferThisThread();
-  while (!stopping_) round(-1);
+  why_ = "the thread was ended";
+  try {
+    while (!stopping_) round(-1);
+  } catch (const std::exception& error) {
+    snprintf(words_, sizeof words_, "%s", error.what());
+    why_ = words_;
+  }
 }
 
 void Shard::round(int timeoutMs) {
   epoll_event ready[kEpollEvents];
   const int count = epoll_wait(epoll_, ready, kEpollEvents, timeoutMs);
+  if (count < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "epoll_wait");
   size_t packets = 0;
-  rounds_ += 1;
+  rounds_.store(rounds() + 1, std::memory_order_relaxed);
   more_ = count == kEpollEvents;
   for (int at = 0; at < count; at++) {
     Socket* socket = static_cast<Socket*>(ready[at].data.ptr);
@@ -248,8 +328,9 @@ void Shard::round(int timeoutMs) {
 size_t Shard::receive(Socket& socket) {
   if (socket.fd < 0) return 0;
   // One packet costs less when none is looked for behind it; who comes in every round has more.
-  const bool batch = socket.busy || rounds_ - socket.round <= 1;
-  socket.round = rounds_;
+  const uint32_t round = static_cast<uint32_t>(rounds());
+  const bool batch = socket.busy || round - socket.round <= 1;
+  socket.round = round;
   const size_t most = batch ? Receiver::kMessages : 1;
   const int count = receiver_->receive(socket.fd, most);
   const int error = errno;
@@ -270,7 +351,8 @@ size_t Shard::receive(Socket& socket) {
     const size_t segment = receiver_->segmentBytes(slot);
     do {
       const size_t length = std::min(left, segment);
-      if (socket.fd >= 0) path_.receive(socket, bytes, length, source);
+      // Nobody can answer port 0, which only a forged packet has.
+      if (socket.fd >= 0 && source.port != 0) path_.receive(socket, bytes, length, source);
       bytes += length;
       left -= length;
       packets += 1;
@@ -283,9 +365,10 @@ void Shard::applyCommands() {
   if (!pending_.load(std::memory_order_acquire)) return;
   pending_.exchange(false);
   for (Command** command = commands_.front(); command != nullptr; command = commands_.front()) {
-    (*command)->change(path_);
-    applied_.push_back(*command);
+    Command* change = *command;
     commands_.popped();
+    applied_.push_back(change);  // first: a change that ends the thread is not met again by the next one
+    change->change(path_);
   }
 }
 

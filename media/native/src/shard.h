@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <thread>
+#include <unordered_set>
 #include <vector>
 
 #include "outbox.h"
@@ -31,6 +32,8 @@ class Path {
   virtual void errorQueue(Socket&) {}
   /** Everything that could be received has been. */
   virtual void roundEnds() {}
+  /** The thread ends for this reason without having been told to. Must not throw. */
+  virtual void died(const char*) noexcept {}
 
   /** Time of this batch, nanoseconds of a steady clock. */
   int64_t now = 0;
@@ -50,6 +53,17 @@ class Shard {
   /** Ends the thread after its round; packets still in socket buffers are dropped with them. Idempotent. */
   void stop();
 
+  /** The thread has ended without having been told to; nothing moves until `revive`. */
+  bool dead() const { return dead_.load(std::memory_order_acquire); }
+  /**
+   * A new thread takes up where the dead one stopped: sockets, flows and keys are as they were, a batch of packets is
+   * lost. False when the system has no thread or descriptor left: to be tried again.
+   */
+  bool revive();
+  /** Rounds so far: a thread whose number stands still after a `wake` is stuck. */
+  uint64_t rounds() const { return rounds_.load(std::memory_order_relaxed); }
+  void wake();
+
   // For the JavaScript thread.
   /**
    * A change that takes effect before the next packet is processed. The shard is not woken for it: it looks for
@@ -60,8 +74,11 @@ class Shard {
   void settle();
   /** Posts, and waits until the shard's round is over: at most one batch and one pause. */
   void run(std::function<void(Path&)> change);
-  /** Starts receiving on a socket that stays valid until a posted change has closed it. */
+  /** Starts receiving on a socket that stays valid until a posted change has closed it and `forget` was called. */
   bool watch(Socket* socket);
+  void forget(Socket* socket) { watched_.erase(socket); }
+  /** Stops receiving on a socket that goes to another shard; waits for the end of the round. */
+  void release(Socket* socket);
   /** Closes the socket; to be called within a change. */
   static void close(Socket& socket);
   /** Nanoseconds of the steady clock, or what `setClock` has put in its place. */
@@ -74,10 +91,13 @@ class Shard {
   };
   struct Receiver;
 
+  bool open();
+  bool launch();
+  void closeDescriptors();
   void loop();
   void round(int ready);
   size_t receive(Socket& socket);
-  void wake();
+  void wait(uint32_t seen);
   void applyCommands();
   void retire();
   void reap();
@@ -87,6 +107,12 @@ class Shard {
   /** Changes that may wait for a packet or a `settle`. */
   static constexpr size_t kUnsettled = 256;
   static constexpr int kEpollEvents = 256;
+
+  /** Says that the thread is ending, however it comes to that. */
+  struct Ending {
+    Shard& shard;
+    ~Ending();
+  };
 
   Path& path_;
   const char* const name_;
@@ -103,7 +129,11 @@ class Shard {
   size_t outstanding_ = 0;  // JavaScript thread: posted and not yet reaped; never more than the rings hold
   std::atomic<uint32_t> retirements_{0};
 
-  uint32_t rounds_ = 1;
+  std::unordered_set<Socket*> watched_;  // the JavaScript thread's
+  std::atomic<bool> dead_{false};
+  const char* why_ = "the thread was ended";
+  char words_[128];
+  std::atomic<uint64_t> rounds_{1};
   int64_t windowStart_ = 0;
   size_t windowPackets_ = 0;
   bool busy_ = false;

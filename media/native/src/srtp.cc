@@ -70,8 +70,9 @@ SrtpContext::SrtpContext(const CryptoSpec& spec)
     Source* known = source(state.ssrc, &fresh);
     Source restored;
     restored.ssrc = state.ssrc;
-    restored.rtp = ReplayWindow(state.rtpIndex);
-    restored.rtcp = ReplayWindow(state.rtcpIndex);
+    restored.rtp = state.hasSeen ? ReplayWindow(state.rtpIndex, state.rtpSeen) : ReplayWindow(state.rtpIndex);
+    restored.rtcp = state.hasSeen ? ReplayWindow(state.rtcpIndex, state.rtcpSeen) : ReplayWindow(state.rtcpIndex);
+    restored.offset = state.offset;
     if (known == nullptr || known == &fresh) {
       sources_.push_back(restored);
     } else {
@@ -93,8 +94,12 @@ std::shared_ptr<SrtpContext> SrtpContext::create(const CryptoSpec& spec) {
 
 std::vector<SourceState> SrtpContext::states() const {
   std::vector<SourceState> states;
-  for (const Source& source : sources_)
-    states.push_back({source.ssrc, source.rtp.highest(), source.rtcp.highest()});
+  for (const Source& source : sources_) {
+    SourceState state{source.ssrc, source.rtp.highest(), source.rtcp.highest(), true, {}, {}, source.offset & 0xffff};
+    source.rtp.seen(state.rtpSeen);
+    source.rtcp.seen(state.rtcpSeen);
+    states.push_back(state);
+  }
   return states;
 }
 

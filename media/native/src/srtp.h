@@ -27,6 +27,11 @@ struct Outcome {
 struct SourceState {
   uint32_t ssrc;
   int64_t rtpIndex, rtcpIndex;
+  /** Which of the latest indices were used, as in ReplayWindow; not known: all of them. */
+  bool hasSeen = false;
+  uint32_t rtpSeen[ReplayWindow::kSeenWords] = {}, rtcpSeen[ReplayWindow::kSeenWords] = {};
+  /** Senders: how far sequence numbers are moved since the source started over. */
+  uint32_t offset = 0;
 };
 
 struct CryptoSpec {

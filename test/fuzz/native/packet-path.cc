@@ -61,6 +61,11 @@ struct World {
     channel(1, true, {Accept::None, {}, opens(), nullptr, toClient(), {}});
     channel(2, false, {Accept::None, {}, opens(), context(true, suite, 2, false), toLink(7), toLink(8)});
     channel(3, false, {Accept::None, {}, {}, nullptr, toLink(9), toLink(9)});
+    FlowConfig& changed = *link->channels[3]->config;
+    changed.rewrite = std::make_shared<Rewrite>(Rewrite{{{7, 8}, {0x07070707, 9}}, {{0, 96}, {2, 3}}});
+    changed.capture = std::make_shared<Capture>(3, 20);
+    changed.view = CaptureView::Plain;
+    changed.rtp.dscp = 46;
     port(0, false, {Accept::Exact, kClient, {}, context(true, suite, 3, false), toLink(5), toLink(6)});
     port(1, true, {Accept::Host, kClient, {}, nullptr, toLink(6), {}});
   }
@@ -100,7 +105,7 @@ void checkCounts(const World& world) {
 
 struct Fuzzer {
   Events events{64, [] {}};
-  PacketPath path{events};
+  PacketPath path{events, 0};
 
   void deliver(Port& port, const Address& from, const uint8_t* bytes, size_t length) {
     std::unique_ptr<uint8_t[]> exact(new uint8_t[length]);

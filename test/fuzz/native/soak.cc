@@ -22,7 +22,7 @@ struct Opened {
 };
 
 struct Soak {
-  Engine engine{Limits{64, 64, 8, 4, 100, 1 << 20}, [] {}};
+  Engine engine{Limits{64, 64, 8, 4, 100, 1 << 20, 1 << 20, 2}, [] {}};
   uint32_t randomState = 7;
 
   uint32_t random(uint32_t limit) {
@@ -35,7 +35,7 @@ struct Soak {
     parseAddress("127.0.0.1", 0, &any);
     Opened port;
     int buffer = 0;
-    must(engine.openPort(any, trunk, &port.id, &port.bound, &buffer));
+    must(engine.openPort(any, trunk, 0, &port.id, &port.bound, &buffer));
     return port;
   }
 
@@ -90,7 +90,7 @@ struct Circle {
 };
 
 void disturb(Soak& soak, Circle& circle) {
-  switch (soak.random(8)) {
+  switch (soak.random(12)) {
     case 0: {
       FlowChange change;
       change.hasUnprotect = true;
@@ -119,11 +119,35 @@ void disturb(Soak& soak, Circle& circle) {
     }
     case 5:
       soak.engine.sweep();
-      return soak.engine.events().drain([](const Event&) {});
+      soak.engine.lookAtShards();
+      return soak.engine.drainEvents([](const Event&) {});
     case 6: {
       uint32_t link = 0;
       must(soak.engine.addLink(circle.a.id, circle.out.bound, &link));
       return soak.engine.removeLink(link);
+    }
+    case 7: {
+      FlowChange change;
+      change.hasCapture = change.hasRewrite = change.hasClockRate = true;
+      must(soak.engine.openCapture(16, 100, &change.capture));
+      change.view = CaptureView::Plain;
+      change.rewrite = std::make_shared<Rewrite>(Rewrite{{{0, 7}}, {{0, 8}}});
+      change.clockRate = 90000;
+      must(soak.engine.changeFlow(circle.flowDown, change));
+      const uint32_t capture = change.capture;
+      if (!soak.engine.readCapture(capture, [](const Capture&) {})) std::exit(1);
+      change.capture = 0;
+      must(soak.engine.changeFlow(circle.flowDown, change));
+      return soak.engine.closeCapture(capture);
+    }
+    case 8:
+      soak.engine.disturb(soak.random(2), soak.random(2));
+      return;
+    case 9: {
+      const Opened port = soak.open(false);
+      must(soak.engine.movePort(port.id, 1));
+      must(soak.engine.movePort(port.id, 0));
+      return soak.engine.closePort(port.id);
     }
     default:
       return circle.feed();
@@ -139,6 +163,7 @@ int main(int count, char** arguments) {
   while (std::chrono::steady_clock::now() < end) {
     Soak soak;
     if (!soak.engine.start()) return 1;
+    if (rounds % 3 == 0) soak.engine.disturb(0, 0);  // it dies before it has begun, or is dead at the end
     Circle circle(soak);
     for (int step = 0; step < 400; step++) disturb(soak, circle);
     carried += soak.engine.counters(circle.flowDown)->packetsOut.get();
