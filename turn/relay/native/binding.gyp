@@ -18,7 +18,8 @@
       ],
       "defines": ["NAPI_VERSION=9"],
       "cflags": ["-O3", "-Wall", "-Wextra", "-Wno-unused-parameter", "-fvisibility=hidden", "-fstack-protector-strong"],
-      "cflags_cc": ["-std=gnu++20"],
+      "cflags_cc": ["-std=gnu++20", "-fexceptions"],
+      "cflags_cc!": ["-fno-exceptions"],
       "cflags!": ["-O2"],
       "libraries": ["-pthread"]
     }

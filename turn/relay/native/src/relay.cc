@@ -211,6 +211,7 @@ bool Relay::fromStream(uint32_t id, const uint8_t* bytes, size_t length) {
 
 void Relay::closeSocket(std::shared_ptr<TurnSocket>& socket) {
   if (socket == nullptr) return;
+  shard_.forget(socket.get());
   shard_.post([socket](Path&) {
     Shard::close(*socket);
     socket->allocation = nullptr;
@@ -248,6 +249,7 @@ bool Relay::counters(uint32_t id, std::vector<double>* values) const {
 }
 
 std::vector<double> Relay::sweep() {
+  shard_.revive();  // a thread that has died is given anew, with everything as it was
   shard_.settle();
   std::vector<double> values;
   for (const Counter& stray : path_.strays) values.push_back(static_cast<double>(stray.get()));
