@@ -1,12 +1,13 @@
 // The operator's window: /health, /status, /metrics and one page that shows the status. Loopback only, plain HTTP:
 // whoever may open it is already on the machine. Host is checked, so that a page in the operator's browser cannot reach
-// it through DNS rebinding. The one thing that changes state lets somebody in again whom intrusion protection shut out,
-// and asks for a header that a page of another origin cannot send.
+// it through DNS rebinding. What changes state lets somebody in again whom intrusion protection shut out, or ends
+// tokens, and asks for a header that a page of another origin cannot send.
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
 import { statusPage } from './status-page.ts';
+import { answerTokens, type TokenDesk } from './token-desk.ts';
 
 export interface AdminOptions {
   readonly address: string;
@@ -19,6 +20,8 @@ export interface AdminOptions {
   readonly status: () => object;
   /** Lets in again whoever this id of intrusion protection shuts out; false when nobody is. */
   readonly unblock?: (id: string) => boolean;
+  /** Simple tokens, to list and to end. */
+  readonly tokens?: TokenDesk;
 }
 
 export interface AdminListener {
@@ -47,6 +50,8 @@ async function answer(
   options: AdminOptions,
 ): Promise<void> {
   if (!isLoopback(request.headers.host)) return send(response, 421, 'text/plain', 'not this host\n');
+  const desk = options.tokens && (await answerTokens(request, options.tokens));
+  if (desk !== undefined) return send(response, desk.status, desk.type, desk.body);
   if (request.method === 'POST' && options.unblock !== undefined)
     return unblock(request, response, options.unblock);
   if (request.method !== 'GET' && request.method !== 'HEAD')

@@ -87,6 +87,7 @@ function assemble(
       media,
       state,
       tokens: https.tokens,
+      simpleTokens: https.simpleTokens,
       ...observers('sip'),
     }),
   );
@@ -152,6 +153,10 @@ function assemble(
         federation: federation?.status() ?? 'off',
       }),
       unblock: (id) => bans.list.unblock(id),
+      tokens: {
+        list: (user) => https.listTokens(user),
+        revoke: (which) => ('id' in which ? https.revokeToken(which.id) : https.revoke(which.user)),
+      },
     }),
   ];
 }

@@ -11,6 +11,10 @@ const config = {
     authorizeByUserCredential: true,
     authorizeByOauthTokenWithRefresh: false,
     internalAuthenticationCheck: false,
+    authorizeByOauthToken: false,
+    iosEmbeddedSafari: false,
+    clientRedirectUri: false,
+    sipTokenExtraTimeToLive: 0,
   },
   httpAllowList: { defaultMethods: ['GET'], rules: [] },
   unifiedCm: [

@@ -6,6 +6,7 @@ import {
   type AccessSettings,
   checkOwnUser,
   offersPasswords,
+  offersSignOn,
   offersTokens,
   readRequestPath,
   RuleError,
@@ -122,7 +123,11 @@ function printLane(lane: Lane): string {
 }
 
 function waysIn(settings: AccessSettings): string {
-  const ways = [offersPasswords(settings) ? 'name and password' : '', offersTokens(settings) ? 'token' : ''];
+  const ways = [
+    offersPasswords(settings) ? 'name and password' : '',
+    offersTokens(settings) ? 'token' : '',
+    offersSignOn(settings) ? 'single sign-on' : '',
+  ];
   return ways.filter((way) => way !== '').join(' or ');
 }
 

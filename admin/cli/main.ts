@@ -8,7 +8,9 @@ import { addCheckCommands } from './check.ts';
 import { addExplainCommand } from './explain.ts';
 import { addPairCommands } from './pair.ts';
 import { addProcessCommands } from './processes.ts';
+import { addSamlCommands } from './saml.ts';
 import { addStatusCommand } from './status.ts';
+import { addTokenCommands } from './tokens.ts';
 
 /** Where a command writes and how it says that it failed. */
 export interface Terminal {
@@ -34,6 +36,8 @@ function build(terminal: Terminal): Command {
   addAllowListCommands(program, terminal);
   addBanCommands(program, terminal);
   addExplainCommand(program, terminal);
+  addSamlCommands(program, terminal);
+  addTokenCommands(program, terminal);
   return program;
 }
 

@@ -1,5 +1,5 @@
 // Metadata of identity providers: what is taken, what is refused by name, and how it comes and goes over time.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { ManualClock } from '../../zones/test-clock.ts';
 import { createIdentityProviders, type IdentityProviderOptions } from './identity-providers.ts';

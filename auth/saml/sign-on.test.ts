@@ -529,7 +529,7 @@ describe('the browser', () => {
 
   test('what is no base64 or no UTF-8', async () => {
     const sent = await saml.begin();
-    for (const samlResponse of ['', '%%%', 'AAAA', `${'A'.repeat(300_000)}`])
+    for (const samlResponse of ['', '%%%', 'AAAA', 'A'.repeat(300_000)])
       expect(await saml.verdict(sent, '', { samlResponse })).toBe('form');
     const bad = Buffer.from([0x3c, 0xff, 0x3e]).toString('base64');
     expect(await saml.verdict(sent, '', { samlResponse: bad })).toBe('form');

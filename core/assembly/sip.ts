@@ -1,7 +1,7 @@
 // From core's configuration to the options of the SIP plane.
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Count, Log } from '../../admin/index.ts';
-import type { Tokens } from '../../auth/index.ts';
+import { isSimpleToken, type SimpleTokens, type Tokens } from '../../auth/index.ts';
 import { SIP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { systemClock } from '../../sip/index.ts';
@@ -14,14 +14,19 @@ interface Surroundings {
   readonly nodes: () => readonly SipNode[];
   readonly media: MediaAnchor;
   readonly tokens: Tokens | undefined;
+  readonly simpleTokens: SimpleTokens | undefined;
   readonly state: CoreState;
   readonly log: Log;
   readonly count: Count;
 }
 
 /** The token judge of the SIP door; which deployment a token is of is compared with the node it is bound for. */
-function judgeOf(tokens: Tokens | undefined): CoreSipOptions['tokens'] {
-  return tokens && ((token) => tokens.check(undefined, token, 'sip'));
+function judgeOf({ tokens, simpleTokens }: Surroundings): CoreSipOptions['tokens'] {
+  if (simpleTokens === undefined) return tokens && ((token) => tokens.check(undefined, token, 'sip'));
+  return (token) => {
+    if (tokens === undefined || isSimpleToken(token)) return simpleTokens.check(undefined, token, 'sip');
+    return tokens.check(undefined, token, 'sip');
+  };
 }
 
 /** Options of the SIP plane. */
@@ -47,7 +52,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     pathHeaders: sip.pathHeaders,
     requireRegistration: sip.requireRegistration,
     policy: undefined,
-    tokens: judgeOf(around.tokens),
+    tokens: judgeOf(around),
     hopCount: sip.hopCount,
     maxMessageBytes: sip.maxMessage,
     maxHeaderLines: SIP_LIMITS.maxHeaderLines,
