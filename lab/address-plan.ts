@@ -16,6 +16,7 @@ export const addressPlan = {
   link: { ssh: 2222, sip: 7001, xmpp: 7400, media: [2776, 2777] },
   unifiedCm: { name: 'ucm1.example.com', address: '127.0.10.30' },
   imPresence: { name: 'im1.example.com', address: '127.0.10.40', xmpp: 5222, soap: 8443 },
+  identityProvider: { name: 'idp.example.com', address: '127.0.10.60', port: 8443 },
   outsideDns: { address: '127.0.10.53', port: 10_053 },
   insideDns: { address: '127.0.10.54', port: 10_053 },
   client: { address: '127.0.10.100' },
@@ -39,6 +40,7 @@ export function labPorts(): LabPort[] {
     row('DNS, inside view', insideDns.address, insideDns.port, 'udp'),
     ...[8443, 6970, 6972, 5060, 5061].map((port) => row('Unified CM', unifiedCm.address, port)),
     row('IM and Presence', imPresence.address, imPresence.xmpp),
+    row('identity provider', addressPlan.identityProvider.address, addressPlan.identityProvider.port),
     row('IM and Presence', imPresence.address, imPresence.soap),
     ...[edge.https, edge.sip, edge.xmpp, link.ssh, link.sip, link.xmpp, edge.admin].map((port) =>
       row('edge', edge.address, port),

@@ -4,8 +4,10 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { stringify } from 'yaml';
+import { createSigningCertificate } from '../auth/index.ts';
 import { createPair } from '../zones/pair/pair.ts';
 import { addressPlan } from './address-plan.ts';
+import { idpMetadata } from './identity-provider/identity-provider.ts';
 import { keyAccount } from './unified-cm/oauth-service.ts';
 import { createLabAuthority, type IssuedCertificate } from './authority/authority.ts';
 
@@ -18,6 +20,12 @@ export interface LabFiles {
   /** The node's certificate; core trusts its authority by file. */
   readonly unifiedCm: IssuedCertificate;
   readonly imPresence: IssuedCertificate;
+  /** Web server, what assertions are signed with, and the certificate by which core is known; PEM. */
+  readonly identityProvider: {
+    readonly web: IssuedCertificate;
+    readonly signing: { readonly certificate: string; readonly key: string };
+    readonly serviceProvider: string;
+  };
   /** PEM of the authority inside, which phones trust. */
   readonly insideAuthority: string;
   remove(): void;
@@ -61,7 +69,8 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
     return file;
   };
   const { edge, core, imPresence, unifiedCm } = addressPlan;
-  const [publicAuthority, insideAuthority, pair] = await Promise.all([
+  const validity = { fromMs: nowMs - 3_600_000, untilMs: nowMs + 86_400_000, bits: 2048 };
+  const [publicAuthority, insideAuthority, pair, signing, serviceProvider] = await Promise.all([
     createLabAuthority('Public authority of the lab', nowMs),
     createLabAuthority('Inside authority of the lab', nowMs),
     createPair({
@@ -73,9 +82,13 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
       days: 1,
       now: nowMs,
     }),
+    createSigningCertificate('Identity provider of the lab', validity),
+    createSigningCertificate('Core of the lab', validity),
   ]);
-  const [edgeCertificate, nodeCertificate, imPresenceCertificate] = await Promise.all([
+  const { identityProvider } = addressPlan;
+  const [edgeCertificate, web, nodeCertificate, imPresenceCertificate] = await Promise.all([
     publicAuthority.issue([edge.name]),
+    publicAuthority.issue([identityProvider.name]),
     insideAuthority.issue([unifiedCm.name]),
     insideAuthority.issue([imPresence.name]),
   ]);
@@ -84,6 +97,9 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
   write('edge.key', edgeCertificate.key);
   write('inside-authority.pem', insideAuthority.certificate);
   write('axl.password', keyAccount.password);
+  write('saml.pem', serviceProvider.certificate);
+  write('saml.key', serviceProvider.key);
+  write('idp-metadata.xml', idpMetadata({ ...identityProvider, signing }));
   return {
     folder,
     edgeConfig: write('edge.yaml', stringify(edgeSettings())),
@@ -92,6 +108,7 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
     insideAuthority: insideAuthority.certificate,
     unifiedCm: nodeCertificate,
     imPresence: imPresenceCertificate,
+    identityProvider: { web, signing, serviceProvider: serviceProvider.certificate },
     remove: () => removeFolder(folder),
   };
 }
@@ -126,7 +143,15 @@ function coreSettings(): object {
         'oauth-keys': { path: '/ssosp/keys', user: keyAccount.user, password: 'file:axl.password' },
       },
     ],
-    access: { 'authorize-by-oauth-token-with-refresh': true },
+    access: {
+      authentication: 'saml-and-ucm-ldap',
+      'authorize-by-oauth-token-with-refresh': true,
+      'authorize-by-oauth-token': true,
+    },
+    saml: {
+      certificate: { chain: 'file:saml.pem', key: 'file:saml.key' },
+      'identity-providers': [{ name: 'lab', domains: [domain], metadata: 'file:idp-metadata.xml' }],
+    },
     sip: { address: core.address, 'tcp-port': core.sip },
     xmpp: { enabled: true, port: imPresence.xmpp },
     admin: { address: core.address, port: core.admin },

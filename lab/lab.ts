@@ -8,6 +8,7 @@ import { type LabChild, startChild } from './child-process.ts';
 import { startNameServer } from './dns/name-server.ts';
 import { insideView, outsideView } from './dns/views.ts';
 import { findTakenPorts } from './free-ports.ts';
+import { startIdentityProvider } from './identity-provider/identity-provider.ts';
 import { startImPresence } from './im-presence/im-presence.ts';
 import { type LabFiles, writeLabFiles } from './lab-files.ts';
 import { type Enterprise, exampleEnterprise, standardPorts } from './unified-cm/enterprise.ts';
@@ -88,8 +89,19 @@ function viaduct(role: 'edge' | 'core', config: string, files: LabFiles): LabChi
 async function startEnterprise(files: LabFiles, running: { close(): Promise<void> }[]): Promise<Enterprise> {
   const { domain, edge, core, imPresence, unifiedCm, outsideDns, insideDns } = addressPlan;
   const enterprise = exampleEnterprise([{ name: unifiedCm.name, address: unifiedCm.address }], domain);
-  const outside = outsideView(domain, [{ ...edge, port: edge.https }]);
+  const outside = outsideView(domain, [{ ...edge, port: edge.https }], [addressPlan.identityProvider]);
   const inside = insideView(domain, [{ ...unifiedCm, udsPort: standardPorts.uds }], [core]);
+  const { identityProvider } = addressPlan;
+  const { web, signing, serviceProvider } = files.identityProvider;
+  running.push(
+    await startIdentityProvider({
+      ...identityProvider,
+      enterprise,
+      certificate: web,
+      signing,
+      serviceProvider,
+    }),
+  );
   running.push(await startNameServer({ ...outsideDns, zones: outside }));
   running.push(await startNameServer({ ...insideDns, zones: inside }));
   const authority = files.insideAuthority;

@@ -79,10 +79,12 @@ async function prove({ steps }: WalkedRoad, { isStopped }: StopSignal): Promise<
 }
 
 function introduce(): void {
-  const { domain, edge, core, imPresence, unifiedCm, outsideDns, client, deskPhone } = addressPlan;
+  const { domain, edge, core, identityProvider, imPresence, unifiedCm, outsideDns, client, deskPhone } =
+    addressPlan;
   const rows = [
     ['client', 'outside: Alice, knows only alice@example.com', client.address],
     ['DNS', `what the internet sees of ${domain}`, `${outsideDns.address}:${outsideDns.port}`],
+    ['IdP', 'outside, embedded: SAML identity provider 8443', identityProvider.address],
     ['edge', 'a process in the DMZ: HTTPS 8443, SIP 5061, XMPP 5222, media', edge.address],
     ['core', 'a process inside: dials the edge, decides', core.address],
     ['Unified CM', 'inside, embedded: UDS 8443, files 6970, SIP 5060', unifiedCm.address],

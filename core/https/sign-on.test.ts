@@ -212,19 +212,6 @@ test('tokens are listed and ended by user and by id; a device has one', async ()
   expect(await core.core.listTokens(undefined)).toEqual([]);
 });
 
-test('a token ends: for the web at its time, for SIP later', async () => {
-  core.clock.advance(10);
-  const { token } = await signIn();
-  expect(await core.core.simpleTokens?.check('d2', token, 'https')).toMatchObject({
-    reason: 'token-deployment',
-  });
-  core.clock.advance(3_600_000);
-  expect(await core.core.simpleTokens?.check('d', token, 'https')).toMatchObject({ reason: 'token-expired' });
-  expect(await core.core.simpleTokens?.check('d', token, 'sip')).toMatchObject({ user: 'alice' });
-  core.clock.advance(600_000);
-  expect(await core.core.simpleTokens?.check('d', token, 'sip')).toMatchObject({ reason: 'token-expired' });
-});
-
 test('a redirect URI is taken letter for letter (T-127)', async () => {
   const { location } = await signIn(`&redirect_uri=${encodeURIComponent(appUri)}`);
   expect(location).toMatch(/^exampleapp:\/\/signed-in#access_token=/);
@@ -275,4 +262,17 @@ test('nothing secret is logged', async () => {
 
 test('name and password still open the door beside it', async () => {
   expect(status(await core.get(`/${domainLane}/get_edge_config`, alice))).toBe('200');
+});
+
+test('a token ends: for the web at its time, for SIP later', async () => {
+  core.clock.advance(10);
+  const { token } = await signIn();
+  expect(await core.core.simpleTokens?.check('d2', token, 'https')).toMatchObject({
+    reason: 'token-deployment',
+  });
+  core.clock.advance(3_600_000);
+  expect(await core.core.simpleTokens?.check('d', token, 'https')).toMatchObject({ reason: 'token-expired' });
+  expect(await core.core.simpleTokens?.check('d', token, 'sip')).toMatchObject({ user: 'alice' });
+  core.clock.advance(600_000);
+  expect(await core.core.simpleTokens?.check('d', token, 'sip')).toMatchObject({ reason: 'token-expired' });
 });

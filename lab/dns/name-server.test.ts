@@ -6,9 +6,11 @@ import { afterEach, expect, test } from 'vitest';
 import { answerQuery, type NameServer, startNameServer } from './name-server.ts';
 import { insideView, outsideView } from './views.ts';
 
-const outside = outsideView('example.com', [
-  { name: 'edge.example.com', address: '127.0.10.10', port: 8443 },
-]);
+const outside = outsideView(
+  'example.com',
+  [{ name: 'edge.example.com', address: '127.0.10.10', port: 8443 }],
+  [],
+);
 const inside = insideView(
   'example.com',
   [{ name: 'ucm1.example.com', address: '127.0.10.30', udsPort: 8443 }],
@@ -53,7 +55,7 @@ test('an answer too long for UDP is truncated and whole over a stream', () => {
     address: '10.0.0.1',
     port: 8443,
   }));
-  const zones = outsideView('example.com', edges);
+  const zones = outsideView('example.com', edges, []);
   const questions = [{ name: '_collab-edge._tls.example.com', type: 'SRV' }];
   const query = dnsPacket.encode({ type: 'query', id: 1, flags: 0, questions });
   const short = dnsPacket.decode(answerQuery(zones, query, 4096)!);

@@ -8,11 +8,16 @@ export interface NamedAddress {
 }
 
 /** What the internet sees of the domain. */
-export function outsideView(domain: string, edges: readonly (NamedAddress & { port: number })[]): Zone[] {
+export function outsideView(
+  domain: string,
+  edges: readonly (NamedAddress & { port: number })[],
+  hosts: readonly NamedAddress[],
+): Zone[] {
   const rows = edges.flatMap((edge) => [
     `_collab-edge._tls IN SRV 10 10 ${edge.port} ${edge.name}.`,
     `${edge.name}. IN A ${edge.address}`,
   ]);
+  rows.push(...hosts.map((host) => `${host.name}. IN A ${host.address}`));
   return [parseZone(domain, rows.join('\n'))];
 }
 

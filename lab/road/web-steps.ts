@@ -10,6 +10,7 @@ import { type Lab } from '../lab.ts';
 import { type ProcessReport, readProcessStatus } from '../process-status.ts';
 import { broughtBy, expectThat, type ProofStep } from '../proof.ts';
 import { type LabUser } from '../unified-cm/enterprise.ts';
+import { signOn } from './sign-on-step.ts';
 import { needs, type Person, requestTimeoutMs, type Road } from './road-state.ts';
 
 /** Longest wait for both processes to start and their links to come up. */
@@ -29,6 +30,10 @@ export function webSteps(road: Road, lab: Lab, alice: Person, bob: Person): Proo
     { title: 'without it the lane is closed', run: () => strangerInLane(road, lab, alice) },
     { title: "somebody else's data is refused", run: () => otherUser(road, alice.user, bob.user) },
     { title: 'a lane to a server nobody allowed is refused', run: () => forbiddenLane(road, alice.user) },
+    {
+      title: 'a client signs in at the identity provider (SAML) and by the token it gets',
+      run: () => signOn(createRequests(broughtBy(needs.edge, road.edge), lab), lab, alice),
+    },
     {
       title: 'a client without password signs in by its refresh token',
       run: () => signInByToken(road, lab, alice.user),
