@@ -17,7 +17,7 @@ import { chooseCrypto, PLAIN, type LegCrypto, type LegKeys } from './leg-keys.ts
 import { MediaLine, type LineAgreement, type LineHost } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
 import { IceCall } from './ice-call.ts';
-import { anchorCandidates, offersCandidates, sessionIce } from './ice-section.ts';
+import { anchorCandidates, offersCandidates, sessionIce, type IceReading } from './ice-section.ts';
 import { LegOrigin } from './origin.ts';
 import { answerPassage, isReflected, passSection, type PassedSection } from './passed-section.ts';
 import {
@@ -35,7 +35,9 @@ export interface CallMediaOptions {
   readonly insideEncryption: EncryptionPolicy;
   /** Keys and candidates may go on as they came. */
   readonly mayPassIce: boolean;
-  readonly isCandidateDenied: (address: string) => boolean;
+  readonly iceReading: IceReading;
+  /** An edge's address, where the traversal path of a client begins. */
+  readonly onAnchor: (address: string) => void;
   readonly randomBelow: (limit: number) => number;
   readonly host: LineHost;
   /** Said once, when the session is closed. */
@@ -168,7 +170,9 @@ export class CallMedia implements MediaSession {
     const ice = passed[index]?.ice;
     if (ice === undefined) return;
     if (from === 'inside') return this.ice.fromInside(what, ice);
-    this.ice.fromClient(what, ice, readSection(sdp, index).rtp, this.#lines[index]!.clientAddress);
+    const { rtp } = readSection(sdp, index);
+    const { isAnchor } = this.#options.iceReading;
+    this.ice.fromClient(what, ice, rtp, this.#lines[index]!.clientAddress, isAnchor);
   }
 
   /** A rollback or close may have come while ports were being opened. */
@@ -196,9 +200,9 @@ export class CallMedia implements MediaSession {
 
   /** What of a section may go on as it came; undefined where media has to end here. */
   #pass(from: MediaSide, sdp: Sdp, section: Section, index: number): PassedSection | undefined {
-    const { mayPassIce, isCandidateDenied: isDenied, count } = this.#options;
+    const { mayPassIce, iceReading } = this.#options;
     if (!mayPassIce || section.content !== 'rtp' || !section.active) return undefined;
-    return passSection(sdp, index, from, { isDenied, count });
+    return passSection(sdp, index, from, iceReading);
   }
 
   #choose(from: MediaSide, section: Section, keys: LegKeys | undefined): CryptoAttribute | undefined {
@@ -237,6 +241,7 @@ export class CallMedia implements MediaSession {
       throw new MediaRefusal('closed', 'Media closed');
     }
     this.#announced = line.clientAddress.address;
+    this.#options.onAnchor(this.#announced);
   }
 
   #dropLine(index: number): void {
@@ -285,7 +290,7 @@ export class CallMedia implements MediaSession {
   /** Keys, multiplexing and candidates as they came, and the traversal path as the last candidate. */
   #passedTransport(to: MediaSide, passed: PassedSection, protocol: string, index: number): OwnTransport {
     const place = this.#place(to, this.#lines[index]!);
-    const told = to === 'inside' ? this.ice.told : undefined;
+    const told = to === 'inside' ? this.ice.note : undefined;
     const added = passed.ice === undefined ? [] : anchorCandidates(place, passed.ice.hasRtcp, told);
     return { ...place, protocol, crypto: [], mux: false, passed: passed.lines, added };
   }
@@ -332,8 +337,7 @@ export class CallMedia implements MediaSession {
       return { refused: false, section, client: undefined, inside: undefined };
     const line = this.#lines[index];
     if (plan.passed !== undefined) {
-      const { isCandidateDenied: isDenied, count } = this.#options;
-      const match = answerPassage(plan.passed, sdp, index, from, { isDenied, count });
+      const match = answerPassage(plan.passed, sdp, index, from, this.#options.iceReading);
       if (match !== undefined && isReflected(match)) throw new MediaRefusal('bad-answer', 'SRTP required');
       if (match !== undefined) {
         const [client, inside] =
@@ -490,6 +494,7 @@ export class CallMedia implements MediaSession {
   flowActive(flow: FlowId): void {
     this.#activeFlows.add(flow);
     this.#toldInactive = false;
+    this.ice.quiet(false);
   }
 
   /** A flow of this session has been idle for long, or is gone. */
@@ -497,10 +502,19 @@ export class CallMedia implements MediaSession {
     this.#activeFlows.delete(flow);
     if (this.#activeFlows.size > 0 || this.#toldInactive || this.#silent || this.#closed) return;
     this.#toldInactive = true;
-    // Two ends that do ICE need not say when they move: silence here is no silence there.
-    if (this.#lines.some((line) => line?.agreement?.passthrough?.ice !== undefined))
-      return this.#options.count('media-bypassed');
-    this.#options.onInactive();
+    if (this.#lines.some((line) => line?.agreement?.passthrough?.ice !== undefined)) this.#bypassed();
+    else this.#options.onInactive();
+  }
+
+  /** Two ends that do ICE need not say when they move: silence here is no silence there. Ports stay until the end. */
+  #bypassed(): void {
+    this.#options.count('media-bypassed');
+    this.ice.quiet(true);
+  }
+
+  /** Tags that are wrong because packets went another way in between: from now on the two ends check alone. */
+  badTags(): void {
+    if (this.ice.hasMovedOff) for (const line of this.#lines) line?.trustEnds();
   }
 
   /** A flow was removed: it no longer counts, without saying anything about the others. */

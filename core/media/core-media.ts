@@ -9,6 +9,7 @@ import { candidatePolicy } from './candidate-policy.ts';
 import type { CoreMediaOptions, EdgeControl } from './core-media-options.ts';
 import { EdgeSide } from './edge-side.ts';
 import type { Component, LineHost, MediaLine } from './media-line.ts';
+import type { IceReading } from './ice-section.ts';
 import { MediaRefusal } from './media-refusal.ts';
 
 interface Entry {
@@ -22,6 +23,9 @@ interface FlowOwner {
   readonly probe: { readonly line: MediaLine; readonly component: Component } | undefined;
 }
 
+/** Six edges may each announce an address per family; an edge that changes its own all the time is not followed. */
+const maxAnchors = 64;
+
 export class CoreMedia implements MediaAnchor {
   readonly #options: CoreMediaOptions;
   readonly #engine: MediaEngine;
@@ -30,7 +34,9 @@ export class CoreMedia implements MediaAnchor {
   readonly #sessions = new Map<string, Entry>();
   readonly #perKey = new Map<string, number>();
   readonly #byFlow = new Map<FlowId, FlowOwner>();
-  readonly #isCandidateDenied: (address: string) => boolean;
+  readonly #iceReading: IceReading;
+  /** Addresses that edges announce for media. */
+  readonly #anchors = new Set<string>();
   readonly #epoch: string;
   #closed = false;
 
@@ -44,7 +50,11 @@ export class CoreMedia implements MediaAnchor {
 
   constructor(options: CoreMediaOptions) {
     this.#options = options;
-    this.#isCandidateDenied = candidatePolicy(options.deniedCandidates);
+    this.#iceReading = {
+      isDenied: candidatePolicy(options.deniedCandidates),
+      isAnchor: (address) => this.#anchors.has(address),
+      count: options.count,
+    };
     this.#engine = options.createEngine((event) => this.#onEvent(event));
     const { insideAddress: boundAddress, portQuarantineMs: quarantineMs } = options;
     this.#insidePorts = new PortPairs(this.#engine, { ...options, boundAddress, quarantineMs });
@@ -126,7 +136,10 @@ export class CoreMedia implements MediaAnchor {
       insideAddress,
       insideEncryption,
       mayPassIce: mayPassIce && insideEncryption !== 'off',
-      isCandidateDenied: this.#isCandidateDenied,
+      iceReading: this.#iceReading,
+      onAnchor: (address) => {
+        if (this.#anchors.size < maxAnchors) this.#anchors.add(address);
+      },
       randomBelow,
       host: this.#host(id, edge, () => session),
       onClosed: () => {
@@ -185,6 +198,7 @@ export class CoreMedia implements MediaAnchor {
       case 'active':
         return this.#byFlow.get(event.flow)?.call.flowActive(event.flow);
       case 'bad-tags':
+        this.#byFlow.get(event.flow)?.call.badTags();
         return this.#options.count('media-bad-tags');
       case 'port-failed':
         return this.#options.count('media-port', 'failed');

@@ -4,7 +4,7 @@
 import type { Candidate } from '../../sip/sdp/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
 import type { MediaSide } from '../sip/media-anchor.ts';
-import { selectedOfPlace, type SectionIce, type Selected } from './ice-section.ts';
+import { selectedOfPlace, type FarNote, type SectionIce, type Selected } from './ice-section.ts';
 
 /** `none`: by the traversal path. */
 export const ICE_CALL_TYPES = [
@@ -32,9 +32,11 @@ export class IceCall {
   readonly #offered = new Set<MediaSide>();
   /** The client's own, which the next description may name as chosen. */
   #candidates: readonly Candidate[] = [];
+  /** What each end sends from, as its last description says. */
   readonly #selected: Partial<Record<MediaSide, Selected>> = {};
-  /** The exchange under way was begun after ICE had concluded. */
-  #isConcluding = false;
+  /** The last offer was written after ICE had concluded. */
+  #isConcluded = false;
+  #isQuiet = false;
 
   constructor(isConfigured: boolean) {
     this.#isConfigured = isConfigured;
@@ -51,26 +53,34 @@ export class IceCall {
     ice: SectionIce,
     place: TransportAddress | undefined,
     anchor: TransportAddress,
+    isAnchor: (address: string) => boolean,
   ): void {
-    if (what === 'offer') this.#isConcluding = ice.remote !== undefined;
-    if (this.#isConcluding && place !== undefined) {
-      const isAnchored = ice.remote?.address === anchor.address && ice.remote.port === anchor.port;
-      this.#selected.client = isAnchored
-        ? 'none'
-        : selectedOfPlace(place, this.#candidates.concat(ice.candidates));
-    }
+    if (what === 'offer') this.#isConcluded = ice.isConcluded;
+    const listed = this.#candidates.concat(ice.candidates);
     this.#candidates = ice.candidates;
+    if (place === undefined) return; // on hold: it says nothing about its place
+    const isAnchored = ice.remote?.address === anchor.address && ice.remote.port === anchor.port;
+    this.#selected.client = isAnchored ? 'none' : selectedOfPlace(place, listed, isAnchor);
   }
 
   /** The first section with ICE that came from inside: a far client's, with what its core has noted. */
-  fromInside(what: 'offer' | 'answer', ice: SectionIce): void {
-    if (what === 'offer') this.#isConcluding = ice.farSelected !== undefined;
-    if (ice.farSelected !== undefined) this.#selected.inside = ice.farSelected;
+  fromInside(what: 'offer' | 'answer', { far }: SectionIce): void {
+    if (what === 'offer') this.#isConcluded = far?.isChosen === true;
+    if (far !== undefined) this.#selected.inside = far.selected;
   }
 
-  /** What the next core is told of our client's choice. */
-  get told(): Selected | undefined {
-    return this.#isConcluding ? this.#selected.client : undefined;
+  /**
+   * Whether media has left this path without a word: RFC 8839 §4.4 wants a new offer when ICE has chosen other addresses
+   * than the defaults. COMPAT(baresip 1.0.0): makes one only when its own address changes.
+   */
+  quiet(isQuiet: boolean): void {
+    this.#isQuiet = isQuiet;
+  }
+
+  /** What the next core is told of our client. */
+  get note(): FarNote | undefined {
+    const { client: selected } = this.#selected;
+    return selected && { selected, isChosen: this.#isConcluded };
   }
 
   /** Both ends have concluded on a pair that leaves this path. */
@@ -80,6 +90,7 @@ export class IceCall {
 
   get type(): IceCallType {
     const { client, inside } = this.#selected;
+    if (!this.#isConcluded && !this.#isQuiet) return 'none';
     if (client === undefined || inside === undefined || client === 'none' || inside === 'none') return 'none';
     const [first, second] = [client, inside].sort((one, other) => RANK[one] - RANK[other]);
     return ICE_CALL_TYPES.find((type) => type === `${first}_to_${second}`) ?? 'none';

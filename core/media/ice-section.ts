@@ -21,7 +21,10 @@ import { canonicalAddress, type TransportAddress } from '../../turn/index.ts';
 
 /** Most candidates of one section: a client with four interfaces, two families and two TURN servers has about 40. */
 const MAX_CANDIDATES = 64;
-/** Foundation of the candidate that is the traversal path. Towards the inside `+` and the pair's choice may follow. */
+/**
+ * Foundation of the candidate that is the traversal path. Towards the next core it goes on with what kind of candidate
+ * the client sends from, and whether ICE has chosen it: `viaduct+host`, `viaduct+relay+chosen`.
+ */
 const ANCHOR = 'viaduct';
 
 /** Which candidate of its own a client's media uses; `none`: the traversal path. */
@@ -33,20 +36,31 @@ export interface IceCredentials {
   readonly password: string;
 }
 
+/** What a core tells the next one of its client. */
+export interface FarNote {
+  readonly selected: Selected;
+  /** ICE has chosen it; else it is where the client's media would begin. */
+  readonly isChosen: boolean;
+}
+
 export interface SectionIce extends IceCredentials {
   readonly candidates: readonly Candidate[];
   /** The section's ICE lines that go on as they are. */
   readonly lines: ReadonlySet<SdpLine>;
   /** Whether candidates for RTCP on a port of its own are there. */
   readonly hasRtcp: boolean;
-  /** Where the other end's RTP is, in a description written after ICE has concluded (§4.4.2). */
+  /** It was written after ICE had concluded: it names the other end's chosen addresses (§4.4.2). */
+  readonly isConcluded: boolean;
+  /** Where the other end's RTP is, when one address is named. COMPAT(baresip 1.0.0): names all that it was offered. */
   readonly remote: TransportAddress | undefined;
-  /** From inside: what the far client has chosen, as its core has noted. */
-  readonly farSelected: Selected | undefined;
+  /** From inside: what the far client sends from, as its core has noted. */
+  readonly far: FarNote | undefined;
 }
 
 export interface IceReading {
   readonly isDenied: (address: string) => boolean;
+  /** Whether an address is that of an edge, where the traversal path begins for a client. */
+  readonly isAnchor: (address: string) => boolean;
   readonly count: (event: string, reason?: string) => void;
 }
 
@@ -83,8 +97,8 @@ export function readIce(
     candidates,
     lines: new Set(kept.keys()),
     hasRtcp: [...candidates, ...anchors].some(({ component }) => component === 2),
-    remote: remoteOf(lines),
-    farSelected: anchors.map(selectedOf).find((selected) => selected !== undefined),
+    ...conclusionOf(lines),
+    far: anchors.map(noteOf).find((note) => note !== undefined),
   };
 }
 
@@ -103,9 +117,16 @@ function admitLines(lines: readonly SdpLine[], reading: IceReading): Map<SdpLine
     if (name === 'candidate') {
       const candidate = admitCandidate(attributeValue(line), reading);
       if (candidate !== undefined) kept.set(line, candidate);
-    } else if (isPassed(line)) kept.set(line, undefined);
+    } else if (isPassed(line) || (name === 'remote-candidates' && isMeaningful(line, reading)))
+      kept.set(line, undefined);
   }
   return kept;
+}
+
+/** Chosen addresses of the far client are told to it, unless they are our own, which it does not know as its own. */
+function isMeaningful(line: SdpLine, { isAnchor: isOurs }: IceReading): boolean {
+  const found = parseRemoteCandidates(attributeValue(line));
+  return found !== undefined && !found.some(({ address }) => isOurs(address));
 }
 
 /** Attributes of a section that go on beside its candidates. */
@@ -152,26 +173,29 @@ function anchorsOf(sdp: Sdp, index: number): Candidate[] {
     .filter(({ component, port }) => port === media.port + component - 1);
 }
 
-function selectedOf({ foundation }: Candidate): Selected | undefined {
-  const word = foundation.slice(ANCHOR.length + 1);
-  return SELECTED.find((selected) => selected === word);
+function noteOf({ foundation }: Candidate): FarNote | undefined {
+  const [, word, chosen] = foundation.split('+');
+  const selected = SELECTED.find((known) => known === word);
+  return selected && { selected, isChosen: chosen === 'chosen' };
 }
 
 const SELECTED: readonly Selected[] = ['none', 'host', 'srflx', 'relay'];
 
-function remoteOf(lines: readonly SdpLine[]): TransportAddress | undefined {
+function conclusionOf(lines: readonly SdpLine[]): Pick<SectionIce, 'isConcluded' | 'remote'> {
   const [value] = attributes(lines, 'remote-candidates');
   const found = value === undefined ? undefined : parseRemoteCandidates(value);
-  return found?.find(({ component }) => component === 1);
+  const [remote, another] = (found ?? []).filter(({ component }) => component === 1);
+  return { isConcluded: remote !== undefined, remote: another === undefined ? remote : undefined };
 }
 
 /** a=candidate lines of the traversal path, worse than any other candidate (RFC 8445 §5.1.2: type preference 0). */
 export function anchorCandidates(
   place: TransportAddress,
   hasRtcp: boolean,
-  selected: Selected | undefined,
+  note: FarNote | undefined,
 ): string[] {
-  const foundation = selected === undefined ? ANCHOR : `${ANCHOR}+${selected}`;
+  const words = note === undefined ? [] : [note.selected, ...(note.isChosen ? ['chosen'] : [])];
+  const foundation = [ANCHOR, ...words].join('+');
   const origin = place.address.includes(':') ? '::' : '0.0.0.0';
   return (hasRtcp ? [1, 2] : [1]).map((component) => {
     const port = place.port + component - 1;
@@ -181,7 +205,11 @@ export function anchorCandidates(
 }
 
 /** Which of its candidates a client says that it sends from: a section's own address, after ICE has concluded. */
-export function selectedOfPlace(place: TransportAddress, candidates: readonly Candidate[]): Selected {
+export function selectedOfPlace(
+  place: TransportAddress,
+  candidates: readonly Candidate[],
+  isOurs: (address: string) => boolean,
+): Selected {
   const address = canonicalAddress(place.address);
   const match = candidates.find(
     (candidate) =>
@@ -190,7 +218,10 @@ export function selectedOfPlace(place: TransportAddress, candidates: readonly Ca
       canonicalAddress(candidate.address) === address,
   );
   // An address that nobody listed was learned from a check: a NAT made it, as it makes a server-reflexive one.
-  return match === undefined ? 'srflx' : SELECTED_BY_TYPE[match.type];
+  const isLearned = match === undefined || match.type === 'prflx';
+  // Learned from a check that came back through the pair: the far client saw it come from its own edge.
+  if (isLearned && isOurs(place.address)) return 'none';
+  return isLearned ? 'srflx' : SELECTED_BY_TYPE[match.type];
 }
 
 const SELECTED_BY_TYPE: Readonly<Record<CandidateType, Selected>> = {

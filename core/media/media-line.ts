@@ -75,10 +75,14 @@ interface Resources {
 
 interface LineFlows {
   readonly content: FlowSpec['content'];
+  readonly idleAfterMs: number;
   /** From the client: both components, proven and probing. */
   readonly fromClient: readonly FlowId[];
   readonly fromInside: Readonly<Partial<Record<Component, FlowId>>>;
 }
+
+/** Longer than a pause between talkspurts with comfort noise, shorter than most calls. */
+const movedAfterMs = 5000;
 
 export class MediaLine {
   readonly content: 'rtp' | 'opaque';
@@ -156,8 +160,9 @@ export class MediaLine {
     const resources = this.#opened();
     this.#agreement = agreement;
     const content = agreement.passthrough === undefined ? this.content : 'passthrough';
-    if (this.#flows?.content !== content) this.#removeFlows();
-    this.#flows ??= this.#addFlows(resources, content);
+    const idleAfterMs = this.#idleAfterMs(agreement);
+    if (this.#flows?.content !== content || this.#flows.idleAfterMs !== idleAfterMs) this.#removeFlows();
+    this.#flows ??= this.#addFlows(resources, content, idleAfterMs);
     if (agreement.passthrough !== undefined)
       return this.#programPassthrough(resources, agreement, this.#flows);
     const { engine } = this.#host;
@@ -172,6 +177,13 @@ export class MediaLine {
     if (rtp !== undefined) engine.changeFlow(rtp, { accept: accept(agreement.rtp, agreement), ...change });
     const separate = agreement.insideMux ? undefined : agreement.rtcp;
     if (rtcp !== undefined) engine.changeFlow(rtcp, { accept: accept(separate, agreement), ...change });
+  }
+
+  /** Media has gone another way: should it come back, its rollover counter is not known here, only its ends can check. */
+  trustEnds(): void {
+    const agreement = this.#agreement;
+    if (agreement?.passthrough?.checksTags !== true || agreement.passthrough.ice === undefined) return;
+    this.program({ ...agreement, passthrough: { ...agreement.passthrough, checksTags: false } });
   }
 
   /** Each component goes straight through, whatever is in it: multiplexing was agreed between the two ends. */
@@ -206,15 +218,22 @@ export class MediaLine {
     if (rtcpFlow !== undefined) engine.changeFlow(rtcpFlow, fromInside(agreement.rtcp, channels.rtcp));
   }
 
-  #addFlows(resources: Resources, content: FlowSpec['content']): LineFlows {
+  /** Where both ends do ICE, silence soon means that they have found another way. */
+  #idleAfterMs({ passthrough }: LineAgreement): number {
+    const { inactivityMs } = this.#host;
+    return passthrough?.ice === undefined ? inactivityMs : Math.min(inactivityMs, movedAfterMs);
+  }
+
+  #addFlows(resources: Resources, content: FlowSpec['content'], idleAfterMs: number): LineFlows {
     const { link, channels, inside } = resources;
+    const add = (input: FlowSpec['input']): FlowId => this.#addFlow({ content, input, idleAfterMs });
     const fromChannel = (channel: number, tokened: boolean): FlowId =>
-      this.#addFlow(content, { kind: 'channel', link: link.handle, channel, tokened });
-    const fromPort = (port: number): FlowId =>
-      this.#addFlow(content, { kind: 'port', port, accept: { kind: 'none' } });
+      add({ kind: 'channel', link: link.handle, channel, tokened });
+    const fromPort = (port: number): FlowId => add({ kind: 'port', port, accept: { kind: 'none' } });
     if (content === 'opaque') {
       return {
         content,
+        idleAfterMs,
         fromClient: [fromChannel(channels.rtp, false)],
         fromInside: { rtp: fromPort(inside.rtp) },
       };
@@ -224,6 +243,7 @@ export class MediaLine {
     this.#host.watch(probes[1]!, { line: this, component: 'rtcp' });
     return {
       content,
+      idleAfterMs,
       fromClient: [fromChannel(channels.rtp, false), fromChannel(channels.rtcp, false), ...probes],
       fromInside: {
         rtp: fromPort(inside.rtp),
@@ -232,9 +252,9 @@ export class MediaLine {
     };
   }
 
-  #addFlow(content: FlowSpec['content'], input: FlowSpec['input']): FlowId {
-    const { engine, inactivityMs, watch } = this.#host;
-    const flow = engine.addFlow({ input, content, unprotect: [], idleAfterMs: inactivityMs });
+  #addFlow(spec: Pick<FlowSpec, 'content' | 'input' | 'idleAfterMs'>): FlowId {
+    const { engine, watch } = this.#host;
+    const flow = engine.addFlow({ ...spec, unprotect: [] });
     watch(flow);
     return flow;
   }
