@@ -1,6 +1,6 @@
 // MRA access control: which ways of signing in this deployment offers. The names follow the product administrators
-// know. What is not built yet exists here so that it can be named, but may not be switched on: an answer to
-// get_edge_sso that promised it would leave the client at a closed door.
+// know. Settings that contradict each other are refused at start: an answer to get_edge_sso that promised what no door
+// keeps would leave the client outside.
 import { deny, type Deny } from './verdict.ts';
 
 /** Where users prove who they are; `none` offers no sign-in at all. */
@@ -30,14 +30,19 @@ export interface SettingProblem {
   readonly text: string;
 }
 
-/** What contradicts itself or is not built, all at once; empty when the settings can be used. */
+/** What contradicts itself, all at once; empty when the settings can be used. */
 export function checkAccessSettings(settings: AccessSettings): SettingProblem[] {
   const problems: SettingProblem[] = [];
   const path = settings.authenticationPath;
-  for (const setting of notBuilt) {
-    if (settings[setting])
-      problems.push({ setting, text: 'is not available in this version: switch it off' });
+  for (const setting of needTokens) {
+    if (settings[setting] && !settings.oauthWithRefresh && !settings.oauthSimple)
+      problems.push({ setting, text: 'has no effect while every kind of token is off' });
   }
+  if (settings.activationCodeOnboarding && !settings.oauthWithRefresh)
+    problems.push({
+      setting: 'activationCodeOnboarding',
+      text: 'needs tokens with refresh: an onboarded phone signs in with nothing else',
+    });
   if (settings.oauthSimple && !isSaml(settings))
     problems.push({ setting: 'oauthSimple', text: `needs SAML; the authentication path is ${path}` });
   if (isSaml(settings) && !settings.oauthSimple)
@@ -58,10 +63,7 @@ export function checkAccessSettings(settings: AccessSettings): SettingProblem[] 
   return problems;
 }
 
-const notBuilt = [
-  'internalCheck',
-  'activationCodeOnboarding',
-] as const satisfies readonly (keyof AccessSettings)[];
+const needTokens = ['internalCheck'] as const satisfies readonly (keyof AccessSettings)[];
 
 function isSaml({ authenticationPath: path }: AccessSettings): boolean {
   return path === 'saml' || path === 'saml-and-ucm-ldap';

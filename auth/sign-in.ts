@@ -35,7 +35,10 @@ export function createSignIn(options: SignInOptions): SignIn {
     if (caller.outcome === 'stranger') return { verdict: caller.verdict, claimed: caller.claimed };
     const { account, proof, expiresAt } = caller;
     const cookie = options.sessions.mint(deployment, account.user, expiresAt);
-    const words = proof === 'token' || proof === 'simple-token' ? 'the access token is good' : 'name and password are good';
+    const words =
+      proof === 'token' || proof === 'simple-token'
+        ? 'the access token is good'
+        : 'name and password are good';
     return { verdict: allow(proof, words), account, cookie };
   };
 }

@@ -28,13 +28,22 @@ export type DenyReason =
   | 'token-scope'
   | 'token-revoked'
   | 'identity-mismatch'
+  | 'device-unproven'
   | 'node-unknown'
   | 'service-unknown'
   | 'path'
   | 'method'
   | 'other-user';
 
-export type AllowReason = 'credentials' | 'credentials-cached' | 'token' | 'simple-token' | 'cookie' | 'rule' | 'own-resource';
+export type AllowReason =
+  | 'credentials'
+  | 'credentials-cached'
+  | 'token'
+  | 'simple-token'
+  | 'device'
+  | 'cookie'
+  | 'rule'
+  | 'own-resource';
 
 export interface Allow {
   readonly outcome: 'allow';

@@ -149,8 +149,27 @@ const access = z
       .describe('Redirect URIs that clients may name, letter for letter.'),
     'authorize-by-user-credential': toggle(true).describe('Name and password with each sign-in (Basic).'),
     'internal-authentication-check': toggle(false).describe(
-      'Ask the home cluster which sign-in it offers before answering get_edge_sso. Not built yet: must be false, one answer for everybody.',
+      'Ask the user’s home cluster whether it offers tokens before answering get_edge_sso. Strangers can then make core ask, within bounds; without it everybody gets one answer. Needs tokens.',
     ),
+    'activation-code-onboarding': toggle(false).describe(
+      'Let phones with an activation code reach Unified CM before they have a user: they prove themselves with their manufacturer’s certificate (https.client-authorities of every edge). Needs tokens with refresh, which is how an onboarded phone signs in, and onboarding-paths.',
+    ),
+    'onboarding-paths': z
+      .array(
+        z
+          .string()
+          .regex(/^\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*(?:\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*\/?$/)
+          .meta({ allowed: 'a path of letters, digits, - . _ ~, such as /service/' }),
+      )
+      .max(16)
+      .default([])
+      .describe(
+        'Paths of Unified CM’s device activation service, below which such a phone may ask. No public page names them: they are in the log of a phone that is onboarded inside.',
+      ),
+  })
+  .refine((section) => !section['activation-code-onboarding'] || section['onboarding-paths'].length > 0, {
+    path: ['onboarding-paths'],
+    error: 'names no path: activation-code-onboarding would open nothing',
   })
   .prefault({})
   .describe('Access control.');
@@ -266,8 +285,13 @@ function unserved(config: Served): string[] {
 }
 
 /** Federated domains that are nobody's users' domain and below none. */
-function strangersAmong(domains: readonly { readonly name: string }[], federated: readonly string[]): string[] {
-  return federated.filter((name) => !domains.some((one) => name === one.name || name.endsWith(`.${one.name}`)));
+function strangersAmong(
+  domains: readonly { readonly name: string }[],
+  federated: readonly string[],
+): string[] {
+  return federated.filter(
+    (name) => !domains.some((one) => name === one.name || name.endsWith(`.${one.name}`)),
+  );
 }
 
 function hasImPresence(clusters: readonly { 'static-nodes': readonly { kind: string }[] }[]): boolean {
@@ -290,7 +314,14 @@ function directoryProblem({ ldap, domains }: WithDirectories): string | undefine
 
 interface SamlDomains {
   readonly domains?: readonly { readonly name: string }[];
-  readonly saml?: { readonly 'identity-providers': readonly { readonly name: string; readonly domains: readonly string[] }[] } | undefined;
+  readonly saml?:
+    | {
+        readonly 'identity-providers': readonly {
+          readonly name: string;
+          readonly domains: readonly string[];
+        }[];
+      }
+    | undefined;
 }
 
 /** A domain of an identity provider is one of ours, and of one provider only. */
@@ -301,7 +332,11 @@ function checkSamlDomains({ domains = [], saml }: SamlDomains, context: z.Refine
     for (const name of provider.domains) {
       const owner = owners.get(name);
       if (owner !== undefined)
-        context.addIssue({ code: 'custom', path, message: `${name} belongs to ${owner} already: take it away there to transfer it` });
+        context.addIssue({
+          code: 'custom',
+          path,
+          message: `${name} belongs to ${owner} already: take it away there to transfer it`,
+        });
       if (!domains.some((domain) => domain.name === name))
         context.addIssue({ code: 'custom', path, message: `${name} is none of the domains of this core` });
       owners.set(name, provider.name);
@@ -414,10 +449,13 @@ export const coreSchema = z
     error: 'needs inside-encryption best-effort or on: the clients’ own keys must reach the far client',
     when: ({ value }) => hasSections(value, ['media']),
   })
-  .refine(({ access: { authentication }, saml }) => !authentication.startsWith('saml') || saml !== undefined, {
-    path: ['access', 'authentication'],
-    error: 'needs a saml section',
-    when: ({ value }) => hasSections(value, ['access']),
-  })
+  .refine(
+    ({ access: { authentication }, saml }) => !authentication.startsWith('saml') || saml !== undefined,
+    {
+      path: ['access', 'authentication'],
+      error: 'needs a saml section',
+      when: ({ value }) => hasSections(value, ['access']),
+    },
+  )
   .superRefine(checkSamlDomains)
   .describe('Configuration of a Viaduct core.');

@@ -209,6 +209,8 @@ export const FEDERATION_LIMITS = {
 export const CORE_LIMITS = {
   /** How long a directory server that failed is asked last. */
   directoryRestMs: 30_000,
+  /** get_edge_sso with a look inside: answers kept, users remembered, questions under way at once. */
+  internalCheck: { keepMs: 300_000, maxUsers: 50_000, maxAtOnce: 32 },
   maxConnectionsPerService: 64,
   maxWaitingPerService: 1_024,
   serviceWaitMs: 10_000,

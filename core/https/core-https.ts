@@ -41,6 +41,8 @@ import {
 import type { EdgeAddress } from './edge-address.ts';
 import { createEdgeServices } from './edge-services.ts';
 import { createGateway } from './gateway.ts';
+import { createInternalCheck, type InternalCheckOptions } from './internal-check.ts';
+import { createOnboarding } from './onboarding.ts';
 import { createProxyLane } from './proxy-lane.ts';
 import type { RequestLog } from './request-record.ts';
 import { createSignOnPlane, type SignOnPlaneOptions } from './sign-on-plane.ts';
@@ -61,6 +63,8 @@ export interface CoreHttpsOptions {
   /** Outside hosts (folded) to which an answer from inside may redirect a client. */
   readonly redirectHosts: readonly string[];
   readonly access: AccessSettings;
+  /** Canonical paths on Unified CM that a device with an activation code may reach; used while onboarding is on. */
+  readonly onboardingPaths: readonly string[];
   readonly oauth: OauthOptions;
   /** Single sign-on and simple tokens; undefined while switched off. */
   readonly sso: SignOnPlaneOptions | undefined;
@@ -121,6 +125,8 @@ export interface CoreHttpsLimits {
   readonly maxUdsBytes: number;
   readonly maxUsersAtOnce: number;
   readonly maxWaitingPerUser: number;
+  /** Questions of get_edge_sso to call control. */
+  readonly internalCheck: Pick<InternalCheckOptions, 'keepMs' | 'maxUsers' | 'maxAtOnce'>;
   readonly maxRevocationsKept: number;
   /** How long a revocation at another core may take to be seen here. */
   readonly revocationRefreshMs: number;
@@ -179,11 +185,19 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
         revoke: async (user) => void (await access.revoke(user)),
       },
       settings: options.access,
+      internalCheck: options.access.internalCheck
+        ? createInternalCheck({
+            ...limits.internalCheck,
+            unifiedCm: inside.unifiedCm,
+            now: () => clock.now(),
+            count,
+          })
+        : undefined,
       signIn: access.signIn,
       unifiedCm: inside.unifiedCm,
       cookie: { expires: options.credentials.cookieExpires, httpOnly: options.credentials.cookieHttpOnly },
     }),
-    proxyLane: createProxyLane({ ...passing, access: access.lane }),
+    proxyLane: createProxyLane({ ...passing, access: access.lane, onboarding: access.onboarding }),
     now: () => clock.now(),
     log,
     count,
@@ -312,6 +326,9 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
     callers,
     signIn: createSignIn({ ...callers, sessions }),
     lane: createLaneAccess({ ...callers, sessions, allowList }),
+    onboarding: settings.activationCodeOnboarding
+      ? createOnboarding({ ...options, paths: options.onboardingPaths, unifiedCm, guard, rate })
+      : undefined,
     sso,
     signOnServices,
     signOnStatus: () =>

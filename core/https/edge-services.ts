@@ -14,6 +14,7 @@ import { answerDeny, answerDocument, answerStatus } from './answers.ts';
 import type { EdgeAddress } from './edge-address.ts';
 import { answerOauth, isOauthService, type OauthServicesOptions } from './oauth-services.ts';
 import type { SignOnServices } from './sign-on-services.ts';
+import type { InternalCheck } from './internal-check.ts';
 import { printEdgeConfig } from './edge-config-document.ts';
 import type { Call } from './call.ts';
 import { printSso } from './sso-document.ts';
@@ -23,6 +24,8 @@ export interface EdgeServicesOptions {
   /** Undefined while single sign-on is switched off. */
   readonly signOn: SignOnServices | undefined;
   readonly settings: AccessSettings;
+  /** Undefined: one answer of get_edge_sso for everybody. */
+  readonly internalCheck: InternalCheck | undefined;
   readonly signIn: SignIn;
   readonly unifiedCm: Pick<UnifiedCm, 'homeOf'>;
   /** Every edge that clients may use, and the one a request came through. */
@@ -56,12 +59,17 @@ function refuse(options: EdgeServicesOptions, call: Call, status: number, reason
   answerStatus(call.exchange, status);
 }
 
-function answerSso(options: EdgeServicesOptions, call: Call): void {
-  const offer = ssoOffer(options.settings, options.signOn?.serves(call.domain) ?? false);
+async function answerSso(options: EdgeServicesOptions, call: Call): Promise<void> {
+  const general = ssoOffer(options.settings, options.signOn?.serves(call.domain) ?? false);
+  const identity = new URLSearchParams(call.exchange.request.query ?? '').get('email') ?? undefined;
+  const home = await options.internalCheck?.(call.deployment, identity);
+  // A cluster without tokens takes away what the settings offer, never adds to it.
+  const offer = home === undefined || home.token ? general : { sso: false, token: false };
   const edge = options.edgeOf(call.peer);
   const lane = printLane({ kind: 'domain', domain: call.domain });
   const authorizeUri = `https://${edge.address}:${edge.httpsPort}/${lane}/authorize`;
-  call.record.allowed('edge-service', 'answered from the access settings');
+  const source = home === undefined ? 'the access settings' : "the user's home cluster";
+  call.record.allowed('edge-service', `answered from ${source}`);
   options.count('request-allowed', 'get-edge-sso');
   answerDocument(call.exchange, printSso({ ...offer, authorizeUri }), undefined);
 }

@@ -12,7 +12,7 @@ describe('inward', () => {
     const headers = HeaderList.of(...fields);
     makeInwardHeaders(
       headers,
-      { trackingId: id, clientAddress: '192.0.2.1' },
+      { trackingId: id, clientAddress: '192.0.2.1', deviceCertificate: undefined },
       'https/1.1 v[e], http/1.1 v[c]',
     );
     return headers.print();

@@ -2,6 +2,7 @@
 // cookie and token stay here. Edge has done this too; core does it again because edge may be captured (T-105, T-108, T-145).
 import { isSimpleToken, parseBearer, stripXAuth } from '../../auth/index.ts';
 import { type HeaderList, plainName } from '../../http/index.ts';
+import { CLIENT_CERT } from './device-certificate.ts';
 import type { Trace } from './trace.ts';
 
 /**
@@ -43,6 +44,7 @@ export function makeInwardHeaders(headers: HeaderList, trace: Trace, via: string
   stripCookie(headers);
   stripOwnToken(headers);
   headers.removeWhere((name) => isOurs(name));
+  if (trace.deviceCertificate !== undefined) headers.append(CLIENT_CERT, trace.deviceCertificate);
   headers.append('TrackingID', trace.trackingId);
   if (trace.clientAddress !== undefined) headers.append('X-Forwarded-For', trace.clientAddress);
   headers.append('Via', via);

@@ -115,6 +115,7 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       clientRedirectUri: false,
       sipTokenExtraTtlS: 0,
     },
+    onboardingPaths: [],
     bans: createBanList({
       categories: new Map([['http-auth', { triggerLevel: 20, windowMs: 600_000, blockMs: 600_000 }]]),
       exempt: [],
@@ -189,6 +190,7 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       maxUdsBytes: 1_048_576,
       maxUsersAtOnce: 100,
       maxWaitingPerUser: 10,
+      internalCheck: { keepMs: 300_000, maxUsers: 100, maxAtOnce: 10 },
       maxRevocationsKept: 1000,
       revocationRefreshMs: 5000,
       sweepMs: 250,
