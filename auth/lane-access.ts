@@ -53,6 +53,10 @@ export function createLaneAccess(options: LaneAccessOptions): LaneAccess {
   const checks: readonly Check[] = [
     () => checkSignInOffered(options.settings),
     (request, findings) => checkCaller(options, request, findings),
+    (request, { user }) =>
+      user === undefined
+        ? undefined
+        : options.guard.checkSession(request.deployment, user, request.clientAddress),
     (request, findings) => checkOneIdentity(options, request, findings),
     (request, findings) => checkListed(options.allowList(), request, findings),
     checkOwn,
@@ -61,6 +65,8 @@ export function createLaneAccess(options: LaneAccessOptions): LaneAccess {
     const findings: Findings = { user: undefined, claimed: undefined, proof: 'cookie', listing: undefined };
     const denied = await firstDenial(checks, request, findings);
     const { user, claimed, listing, proof } = findings;
+    if (denied !== undefined && user !== undefined)
+      options.guard.refused(denied, request.deployment, user, request.clientAddress);
     const verdict = denied ?? allow(proof, `${proof} of the user, ${listing?.text ?? ''}`);
     return { verdict, user, claimed, listing };
   };

@@ -89,7 +89,12 @@ export function openDoors(changes: DoorChanges = {}): Doors {
     count,
   });
   const bans = createBanList({
-    categories: new Map([['http-auth', { triggerLevel: 5, windowMs: 600_000, blockMs: 600_000 }]]),
+    categories: new Map(
+      ['http-auth', 'http-resource', 'xmpp-auth'].map((name) => [
+        name,
+        { triggerLevel: 5, windowMs: 600_000, blockMs: 600_000 },
+      ]),
+    ),
     exempt: [],
     maxBans: 10,
     maxCounters: 10,

@@ -118,6 +118,15 @@ export const edgeSchema = z
     'intrusion-protection': intrusionSection({
       'http-protocol': [true, 'Requests that are no HTTP, from one address.'],
       'sip-protocol': [false, 'Messages that are no SIP and forged flow tokens, from one address.'],
+      'sip-auth': [
+        false,
+        'Refused REGISTERs with credentials, of one user at one address; one success takes them back.',
+      ],
+      'ssh-auth': [
+        true,
+        'Logins on 2222 under a name that no core has, or with a wrong signature, from one address.',
+      ],
+      'ssh-protocol': [true, 'What is no SSH, or no SSH of a core, on 2222, from one address.'],
       'xmpp-protocol': [false, 'Streams that are no XML or carry forbidden XML, from one address.'],
     }),
     xmpp: edgeXmpp,

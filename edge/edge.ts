@@ -7,7 +7,7 @@ import type { EdgeConfig } from '../config/index.ts';
 import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
 import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
-import { edgeBans } from './assembly/bans.ts';
+import { edgeBans, linkStrangers } from './assembly/bans.ts';
 import { edgeFederationOptions } from './assembly/federation.ts';
 import { httpsDoorOptions } from './assembly/https.ts';
 import { edgeLinkOptions } from './assembly/links.ts';
@@ -91,7 +91,9 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
     },
   };
   for (const zone of config.traversalZones) {
-    servers.push(createTraversalServer(edgeLinkOptions(config, zone, plugs, observers('link'))));
+    servers.push(
+      createTraversalServer(edgeLinkOptions(config, zone, plugs, linkStrangers(bans), observers('link'))),
+    );
   }
   const turnOptions = turnServerOptions(config, observers('turn'));
   const turn = turnOptions && new TurnServer(turnOptions);

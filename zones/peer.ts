@@ -81,6 +81,13 @@ export interface ZonePlugs {
   readonly onPeerDown: (peer: PeerIdentity, reason: string) => void;
 }
 
+/** Intrusion protection of the doors of the links; an address from where a core has logged in is never asked about. */
+export interface StrangerWatch {
+  admits(address: string): boolean;
+  /** `auth`: a name nobody has or a wrong signature; `protocol`: what is no SSH of a core. */
+  misbehaved(kind: 'auth' | 'protocol', address: string): void;
+}
+
 /** Edge's half: listens on 2222, 7001 and, with messaging, 7400. */
 export interface TraversalServer {
   listen(): Promise<void>;

@@ -3,7 +3,15 @@
 import { Admission, type AdmissionOptions } from './admission.ts';
 import { ControlStream } from './control/channel.ts';
 import { type LinkOptions, controlOptions } from './link-options.ts';
-import type { ControlChannel, CorePeer, PeerIdentity, TraversalServer, ZonePlugs } from './peer.ts';
+import type {
+  ControlChannel,
+  CorePeer,
+  PeerIdentity,
+  StrangerWatch,
+  TraversalServer,
+  ZonePlugs,
+} from './peer.ts';
+import { knowCores, type KnownCores } from './known-cores.ts';
 import { type EdgeSshLink, SshServer } from './ssh/server.ts';
 import { nativeBindingLoaded } from './ssh/ssh2-internals.ts';
 import type { TlsPlane } from './tls/profile.ts';
@@ -18,6 +26,8 @@ export interface TraversalServerOptions extends LinkOptions {
   readonly sipPort: number;
   readonly xmppPort: number;
   readonly admission: AdmissionOptions;
+  /** Left out: every stranger is heard. */
+  readonly strangers?: StrangerWatch | undefined;
   /** Bytes a peer may send before it has logged in on SSH. */
   readonly maxStrangerBytes: number;
   /** New SSH keys after this many bytes or this long. */
@@ -36,6 +46,7 @@ class EdgeLinks implements TraversalServer {
   readonly #options: TraversalServerOptions;
   readonly #board: StatusBoard;
   readonly #ssh: SshServer;
+  readonly #strangers: KnownCores;
   readonly #sip: TlsLinkServer;
   readonly #xmpp: TlsLinkServer | undefined;
   readonly #live = new Map<string, { link: EdgeSshLink; peer: CorePeer }>();
@@ -44,6 +55,7 @@ class EdgeLinks implements TraversalServer {
     const { zone, timing, limits, clock, log, count } = options;
     this.#options = options;
     const names = zone.cores.map((core) => core.name);
+    this.#strangers = knowCores(options.strangers);
     this.#board = new StatusBoard(
       zone,
       names,
@@ -66,10 +78,14 @@ class EdgeLinks implements TraversalServer {
       channels: limits.channels,
       watch: { deadAfterMs: timing.deadAfterMs, maxQueuedBytes: limits.maxQueuedBytes, clock },
       admission: new Admission(options.admission, clock),
+      strangers: this.#strangers,
       clock,
       log,
       count,
-      onLink: (link) => this.#sshUp(link),
+      onLink: (link) => {
+        this.#strangers.know(link.address);
+        this.#sshUp(link);
+      },
       onRefused: (core, words) =>
         this.#board.explain(core, 'https', `refused a login as this core: ${words}`),
     });
@@ -132,6 +148,7 @@ class EdgeLinks implements TraversalServer {
       zone,
       handshakeTimeoutMs: timing.loginTimeoutMs,
       admission: new Admission(admission, clock),
+      admits: (address) => this.#strangers.admits(address),
       log,
       count,
       onLink: (socket, core) => {

@@ -77,6 +77,8 @@ export interface BanStats {
 export interface BanList {
   /** Counts a failure, which may lead to a ban. */
   note(category: string, offender: Offender): void;
+  /** Forgets what was counted against the offender; a ban stays. */
+  forgive(category: string, offender: Offender): void;
   /** The ban on exactly this offender. */
   find(offender: Offender): Ban | undefined;
   /** Takes over a ban decided elsewhere; false when it is exempt, past its end or known. */
@@ -126,6 +128,10 @@ class Bans implements BanList {
     const failures = this.#counters.add(key, rule.windowMs);
     if (typeof failures === 'number') this.#judge(category, rule, offender, failures);
     else void failures.then((counted) => this.#judge(category, rule, offender, counted));
+  }
+
+  forgive(category: string, offender: Offender): void {
+    if (this.#options.categories.has(category)) this.#counters.forget(`${category} ${offenderId(offender)}`);
   }
 
   find(offender: Offender): Ban | undefined {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, test } from 'vitest';
 import { printBasic } from '../basic.ts';
 import { createSignIn } from '../sign-in.ts';
+import { createSignInGuard } from './sign-in-guard.ts';
 import { alice, type Doors, openDoors, usualSettings } from '../test-doors.ts';
 import { deny } from '../verdict.ts';
 import type { DenyReason } from '../verdict.ts';
@@ -60,4 +61,35 @@ describe('at the sign-in', () => {
     for (let i = 0; i < 9; i += 1) doors.guard.failed(deny(401, 'unknown-user', ''), 'd', 'x', undefined);
     expect(doors.bans.list()).toEqual([]);
   });
+});
+
+describe('what a user who has signed in asks for in vain', () => {
+  const ask = (address: string) => doors.guard.checkSession('d', 'alice', address);
+
+  test('shuts out that user at that address, and no cookie helps', () => {
+    for (let i = 0; i < 5; i += 1) doors.guard.refused(deny(403, 'path', ''), 'd', 'alice', office);
+    expect(doors.bans.list().map(({ id }) => id)).toEqual(['user:d:alice@198.51.100.7']);
+    expect(ask(office)).toMatchObject({ code: 429, reason: 'banned' });
+    expect(ask('192.0.2.1')).toBeUndefined();
+  });
+
+  test('what somebody beside him guessed leaves his session alone', () => {
+    for (let i = 0; i < 5; i += 1) doors.guard.failed(deny(401, 'bad-credentials', ''), 'd', 'alice', office);
+    expect(doors.guard.check('d', 'alice', office)).toMatchObject({ reason: 'banned' });
+    expect(ask(office)).toBeUndefined();
+  });
+
+  test.each<DenyReason>(['rate', 'unreachable', 'store-unavailable', 'banned'])(
+    '%s is not asking in vain',
+    (reason) => {
+      for (let i = 0; i < 9; i += 1) doors.guard.refused(deny(503, reason, ''), 'd', 'alice', office);
+      expect(doors.bans.list()).toEqual([]);
+    },
+  );
+});
+
+test('messaging counts in a category of its own', () => {
+  const guard = createSignInGuard(doors.bans, doors.clock.wall, 'xmpp-auth');
+  for (let i = 0; i < 5; i += 1) guard.failed(deny(401, 'bad-credentials', ''), 'd', 'alice', office);
+  expect(doors.bans.list()).toMatchObject([{ category: 'xmpp-auth' }]);
 });

@@ -5,8 +5,10 @@ import { deny, type Deny, type DenyReason } from '../verdict.ts';
 import type { BanList } from './ban-list.ts';
 import type { Offender } from './offender.ts';
 
-/** The category of Expressway's "HTTP proxy authorization failure". */
-export const signInCategory = 'http-auth';
+/** Doors that sign people in: Expressway's "HTTP proxy authorization failure", and messaging. */
+type SignInCategory = 'http-auth' | 'xmpp-auth';
+/** Expressway's "HTTP proxy resource access failure". */
+const resourceCategory = 'http-resource';
 
 export interface SignInGuard {
   /** A verdict when this address is shut out: edge closes its doors to it, but not connections that stand. */
@@ -14,8 +16,23 @@ export interface SignInGuard {
   /** A verdict when this user at this address is shut out; `address` undefined when edge does not say. */
   check(deployment: string, user: string, address: string | undefined): Deny | undefined;
   failed(verdict: Deny, deployment: string, claimed: string | undefined, address: string | undefined): void;
+  /**
+   * The same for a user who has signed in: only what he asked for in vain shuts him out, not what somebody beside him
+   * guessed.
+   */
+  checkSession(deployment: string, user: string, address: string | undefined): Deny | undefined;
+  /** A proven user was refused something inside. */
+  refused(verdict: Deny, deployment: string, user: string, address: string | undefined): void;
 }
 
+const ofResource: ReadonlySet<DenyReason> = new Set([
+  'node-unknown',
+  'service-unknown',
+  'path',
+  'method',
+  'other-user',
+  'identity-mismatch',
+]);
 const ofUser: ReadonlySet<DenyReason> = new Set(['bad-credentials']);
 const ofAddress: ReadonlySet<DenyReason> = new Set([
   'unknown-user',
@@ -24,10 +41,15 @@ const ofAddress: ReadonlySet<DenyReason> = new Set([
   'token-invalid',
 ]);
 
-export function createSignInGuard(bans: BanList, now: () => number): SignInGuard {
-  const judge = (offender: Offender): Deny | undefined => {
+/** The guard of one door. */
+export function createSignInGuard(
+  bans: BanList,
+  now: () => number,
+  door: SignInCategory = 'http-auth',
+): SignInGuard {
+  const judge = (offender: Offender, only?: string): Deny | undefined => {
     const ban = bans.find(offender);
-    if (ban === undefined) return undefined;
+    if (ban === undefined || (only !== undefined && ban.category !== only)) return undefined;
     const retryAfterS = Math.max(1, Math.ceil((ban.until - now()) / 1000));
     return deny(429, 'banned', `shut out after ${ban.failures} failures; id ${ban.id}`, retryAfterS);
   };
@@ -36,7 +58,13 @@ export function createSignInGuard(bans: BanList, now: () => number): SignInGuard
     check: (deployment, user, address = '') => judge({ kind: 'user', deployment, user, address }),
     failed(verdict, deployment, claimed, address) {
       const offender = offenderOf(verdict.reason, deployment, claimed, address);
-      if (offender !== undefined) bans.note(signInCategory, offender);
+      if (offender !== undefined) bans.note(door, offender);
+    },
+    checkSession: (deployment, user, address = '') =>
+      judge({ kind: 'user', deployment, user, address }, resourceCategory),
+    refused(verdict, deployment, user, address) {
+      if (ofResource.has(verdict.reason) && address !== undefined)
+        bans.note(resourceCategory, { kind: 'user', deployment, user, address });
     },
   };
 }

@@ -58,7 +58,7 @@ export function coreXmppOptions(
     avoidNodeMs: xmpp.avoidNode,
     link: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },
     tokens: tokens && ((deployment, token) => tokens.check(deployment, token, 'xmpp')),
-    guard: createSignInGuard(around.bans, Date.now),
+    guard: createSignInGuard(around.bans, Date.now, 'xmpp-auth'),
     resolve: around.resolve,
     onOther: around.onOther,
     clock: systemClock,

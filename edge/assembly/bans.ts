@@ -1,7 +1,9 @@
 // From edge's configuration to its ban list, and which refusals of its doors count as a breach of protocol.
 import type { Count, Log } from '../../admin/index.ts';
-import { type BanList, createBanList } from '../../auth/index.ts';
+import { type BanList, createBanList, isUserId, type Offender } from '../../auth/index.ts';
 import { banSettings, type EdgeConfig } from '../../config/index.ts';
+import type { StrangerWatch } from '../../zones/index.ts';
+import type { SignInWatch } from '../sip/index.ts';
 
 /** Edge's own ban list, which takes over those of its cores. */
 export function edgeBans(
@@ -49,4 +51,29 @@ export function noteBreach(
   reason: string,
 ): void {
   if (breaches.has(reason)) bans.note(category, { kind: 'address', address });
+}
+
+/** Edge knows no deployments; what takes their place in the id says at which door the user failed. */
+function userAt(door: 'sip', user: string | undefined, address: string): Offender {
+  return user !== undefined && isUserId(user)
+    ? { kind: 'user', deployment: door, user, address }
+    : { kind: 'address', address };
+}
+
+/** Failed sign-ins over SIP: a user at an address, or the address when the credentials name nobody. */
+export function sipSignIns(bans: BanList): SignInWatch {
+  return {
+    isOut: (user, address) => bans.find(userAt('sip', user, address)) !== undefined,
+    failed: (user, address) => bans.note('sip-auth', userAt('sip', user, address)),
+    succeeded: (user, address) => bans.forgive('sip-auth', userAt('sip', user, address)),
+  };
+}
+
+/** Strangers at the doors of the links. Those from where a core has ever logged in are no strangers (zones sees to it). */
+export function linkStrangers(bans: BanList): StrangerWatch {
+  return {
+    admits: (address) => bans.find({ kind: 'address', address }) === undefined,
+    misbehaved: (kind, address) =>
+      bans.note(kind === 'auth' ? 'ssh-auth' : 'ssh-protocol', { kind: 'address', address }),
+  };
 }

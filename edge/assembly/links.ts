@@ -2,13 +2,14 @@
 import type { Count, Log } from '../../admin/index.ts';
 import { LINK_LIMITS, linkOptions } from '../../config/index.ts';
 import type { EdgeConfig } from '../../config/index.ts';
-import type { TraversalServerOptions, TraversalZone, ZonePlugs } from '../../zones/index.ts';
+import type { StrangerWatch, TraversalServerOptions, TraversalZone, ZonePlugs } from '../../zones/index.ts';
 
 /** Options of the traversal server of one zone. */
 export function edgeLinkOptions(
   config: EdgeConfig,
   zone: TraversalZone,
   plugs: ZonePlugs,
+  strangers: StrangerWatch,
   observers: { readonly log: Log; readonly count: Count },
 ): TraversalServerOptions {
   const { links, listen } = config;
@@ -27,6 +28,7 @@ export function edgeLinkOptions(
       perAddressBurst: LINK_LIMITS.perAddressBurst,
       maxAddresses: LINK_LIMITS.maxAddresses,
     },
+    strangers,
     maxStrangerBytes: LINK_LIMITS.maxStrangerBytes,
     rekeyBytes: links.rekeyBytes,
     rekeyIntervalMs: links.rekeyInterval,

@@ -6,7 +6,7 @@ import { SIP_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig } from '../../config/index.ts';
 import { systemClock } from '../../sip/index.ts';
 import { answerBinding } from '../../turn/index.ts';
-import { noteBreach } from './bans.ts';
+import { noteBreach, sipSignIns } from './bans.ts';
 import type { EdgeSipOptions } from '../sip/index.ts';
 
 /** Options of the SIP door. */
@@ -54,5 +54,6 @@ export function edgeSipOptions(
     answerStun: answerBinding,
     admits: (address) => bans.find({ kind: 'address', address }) === undefined,
     onRefused: (kind, address) => noteBreach(bans, 'sip-protocol', address, kind),
+    signIns: sipSignIns(bans),
   };
 }

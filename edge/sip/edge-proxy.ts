@@ -18,7 +18,8 @@ import type { CoreChooser } from './core-choice.ts';
 import { routeFromClient } from './from-client.ts';
 import { routeFromCore, type LinkArrival } from './from-core.ts';
 import type { EdgeHop } from './hop-identity.ts';
-import type { Answer, EdgeRefusal, EdgeVerdict, Forward } from './verdict.ts';
+import { claimOf, noteSignIn, type SignInWatch } from './sign-in-watch.ts';
+import { refuse, type Answer, type EdgeRefusal, type EdgeVerdict, type Forward } from './verdict.ts';
 
 /** Who was refused: a client by its address, or a core by its name. */
 export type LineSource = { readonly address: string; readonly port: number } | { readonly core: string };
@@ -36,6 +37,8 @@ export interface EdgeProxyOptions {
   readonly onLine: (reason: EdgeRefusal, status: number, request: SipRequest, from: LineSource) => void;
   /** A refusal and the client address it was given to, for bans. */
   readonly onRefused: (kind: EdgeRefusal, address: string) => void;
+  /** Intrusion protection of sign-ins; left out: none. */
+  readonly signIns?: SignInWatch | undefined;
 }
 
 export class EdgeProxy implements TransactionUser {
@@ -70,10 +73,19 @@ export class EdgeProxy implements TransactionUser {
   onRequest(server: ServerTransaction): void {
     const origin = this.#origins.get(server.transport.id);
     if (origin === undefined) return;
+    if ('token' in origin && this.#isOut(server.request, origin))
+      return this.#answer(server, refuse(403, 'banned'), origin);
     if ('token' in origin) return this.#takeFromClient(server, origin, undefined);
     const verdict = this.#route(server.request.clone(), origin);
     if (verdict.kind === 'answer') this.#answer(server, verdict, origin);
     else this.#forwardToClient(server, verdict, origin);
+  }
+
+  /** A user who guessed too often at this address is not asked about again; the registrar never hears of it. */
+  #isOut(request: SipRequest, { address }: ClientConnection): boolean {
+    const { signIns } = this.#options;
+    const user = signIns && claimOf(request)?.user;
+    return user !== undefined && signIns?.isOut(user, address) === true;
   }
 
   /** `waiter` is how the request waited before, when it did. */
@@ -162,11 +174,14 @@ export class EdgeProxy implements TransactionUser {
     waiter: LinkWaiter | undefined,
   ): void {
     const { method } = server.request;
+    const { signIns } = this.#options;
+    const claim = signIns && claimOf(server.request);
     connection.pending += 1;
     const onFinal = (response: SipResponse | undefined): void => {
       connection.pending -= 1;
       connection.ringing.delete(client);
       if (method === 'REGISTER' && response?.isSuccess === true) this.#options.clients.prove(connection);
+      if (signIns !== undefined) noteSignIn(signIns, claim, connection.address, response);
     };
     // Whether a BYE got there before its link died is not known, and a second one does no harm.
     const mayHold = (failure: ClientFailure): boolean =>

@@ -29,6 +29,7 @@ import { EdgeProxy } from './edge-proxy.ts';
 import type { LinkArrival } from './from-core.ts';
 import type { EdgeHop } from './hop-identity.ts';
 import { MessageRate } from './message-rate.ts';
+import type { SignInWatch } from './sign-in-watch.ts';
 import type { EdgeRefusal } from './verdict.ts';
 
 /** The part of a logger that is used here. */
@@ -87,6 +88,8 @@ export interface EdgeSipOptions extends LinkWaitLimits {
   /** Whether this address may connect at all (intrusion protection); left out: yes. */
   readonly admits?: (address: string) => boolean;
   readonly onRefused: (kind: EdgeRefusal, address: string) => void;
+  /** Intrusion protection of sign-ins; left out: none. */
+  readonly signIns?: SignInWatch | undefined;
 }
 
 /** The zone that Expressway calls the one of all its clients. */
@@ -132,6 +135,7 @@ export class EdgeSip {
       setupTimeoutMs: options.setupTimeoutMs,
       count,
       onRefused: options.onRefused,
+      signIns: options.signIns,
     });
     this.#layer = new TransactionLayer(
       {

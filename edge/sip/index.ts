@@ -4,3 +4,4 @@
 export { EdgeSip, type EdgeSipOptions } from './edge-sip.ts';
 export type { DoorCertificate } from './client-door.ts';
 export type { EdgeRefusal } from './verdict.ts';
+export type { SignInWatch } from './sign-in-watch.ts';

@@ -13,6 +13,7 @@ export type EdgeRefusal =
   | 'flow-gone'
   | 'rate'
   | 'malformed'
+  | 'banned'
   | 'busy';
 
 /** The request as it goes on, ready to print, and over which transport. */

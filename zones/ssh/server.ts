@@ -9,7 +9,7 @@ import type { Admission } from '../admission.ts';
 import { type Clock, every } from '../clock.ts';
 import { LinkError, peerWords } from '../link-error.ts';
 import { type LinkWatchOptions, watchLink } from '../link-watch.ts';
-import type { Count, LinkLog } from '../peer.ts';
+import type { Count, LinkLog, StrangerWatch } from '../peer.ts';
 import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
 import { blobFingerprint } from './fingerprint.ts';
 import { CONTROL_SUBSYSTEM, HTTP_FORWARD, SSH_ALGORITHMS, SSH_IDENT, handshakeProblem } from './profile.ts';
@@ -34,6 +34,8 @@ export interface SshServerOptions {
   readonly channels: ChannelGuardOptions;
   readonly watch: LinkWatchOptions;
   readonly admission: Admission;
+  /** Intrusion protection; left out: every stranger is heard. */
+  readonly strangers?: StrangerWatch;
   readonly clock: Clock;
   readonly log: LinkLog;
   readonly count: Count;
@@ -46,6 +48,8 @@ export interface SshServerOptions {
 /** One authenticated SSH connection, seen from edge. */
 export interface EdgeSshLink {
   readonly core: string;
+  /** Where it comes from. */
+  readonly address: string;
   readonly control: Duplex;
   openHttp(): Promise<Duplex>;
   /** Ends the connection. Idempotent. */
@@ -100,7 +104,13 @@ export class SshServer {
   #accept(socket: Socket): void {
     const { admission, clock, loginGraceMs, maxStrangerBytes, count } = this.#options;
     socket.on('error', () => undefined);
-    const place = admission.admit(socket.remoteAddress ?? '');
+    const address = socket.remoteAddress ?? '';
+    if (this.#options.strangers?.admits(address) === false) {
+      count('ssh-refused', 'banned');
+      socket.destroy();
+      return;
+    }
+    const place = admission.admit(address);
     if (!place.ok) {
       count('ssh-refused', place.reason);
       socket.destroy();
@@ -113,8 +123,14 @@ export class SshServer {
       socket.destroy();
     };
     const cancelGrace = clock.after(loginGraceMs, () => refuse('grace'));
-    const measure = (): void => {
-      if (socket.bytesRead > maxStrangerBytes) refuse('stranger-bytes');
+    const measure = (chunk: Buffer): void => {
+      const isFirst = socket.bytesRead === chunk.length;
+      if (isFirst && !startsAsSsh(chunk)) misbehave('no-ssh');
+      else if (socket.bytesRead > maxStrangerBytes) misbehave('stranger-bytes');
+    };
+    const misbehave = (reason: string): void => {
+      this.#options.strangers?.misbehaved('protocol', address);
+      refuse(reason);
     };
     strangers.set(socket, () => {
       cancelGrace();
@@ -138,6 +154,20 @@ export class SshServer {
     if (socket) new EdgeConnection(connection, socket, this.#options).greet();
     else connection.end();
   }
+}
+
+/** RFC 4253 §4.2: a client begins with its identification; only a server may send other lines before. */
+function startsAsSsh(chunk: Buffer): boolean {
+  const begin = chunk.subarray(0, SSH_BEGIN.length);
+  return begin.equals(SSH_BEGIN.subarray(0, begin.length));
+}
+
+const SSH_BEGIN = Buffer.from('SSH-2.0-');
+
+/** Which part of ssh2 an error comes from. A packet that cannot be read is thrown bare; what a socket says has a code. */
+function levelOf(error: object): unknown {
+  if ('level' in error) return error.level;
+  return 'code' in error ? 'socket' : 'protocol';
 }
 
 /** What still has to be undone for sockets that have not logged in. */
@@ -177,7 +207,10 @@ class EdgeConnection {
   greet(): void {
     const connection = this.#connection;
     // ssh2 only half-closes after an error: a peer that goes on sending would keep a dead link
-    connection.on('error', (error) => this.close(peerWords(error)));
+    connection.on('error', (error) => {
+      if (this.#core === undefined && levelOf(error) === 'protocol') this.#misbehaved('protocol');
+      this.close(peerWords(error));
+    });
     connection.once('handshake', () => this.#checkHandshake());
     connection.on('authentication', (attempt) => this.#authenticate(attempt));
     connection.once('ready', () => this.#loggedIn());
@@ -185,14 +218,18 @@ class EdgeConnection {
 
   #checkHandshake(): void {
     const problem = handshakeProblem(this.#connection);
-    if (problem !== undefined) this.#refuse('strict-kex', problem);
+    if (problem === undefined) return;
+    this.#misbehaved('protocol');
+    this.#refuse('strict-kex', problem);
   }
 
   /** RFC 4252 §7: first the client asks whether the key would do, then it signs. Only ed25519 keys are pinned. */
   #authenticate(attempt: AuthContext): void {
     this.#loginMessages += 1;
-    if (this.#loginMessages > MAX_LOGIN_MESSAGES)
+    if (this.#loginMessages > MAX_LOGIN_MESSAGES) {
+      this.#misbehaved('auth');
       return this.#refuse('login-messages', 'too many login attempts');
+    }
     if (attempt.method !== 'publickey') return attempt.reject(['publickey']);
     const core = this.#options.cores.find((peer) => peer.name === attempt.username);
     const fingerprint = blobFingerprint(attempt.key.data);
@@ -202,8 +239,10 @@ class EdgeConnection {
     }
     if (attempt.signature) {
       const key = ssh2.utils.parseKey(attempt.key.data);
-      if (key instanceof Error || !attempt.blob || !isVerified(key.verify(attempt.blob, attempt.signature)))
+      if (key instanceof Error || !attempt.blob || !isVerified(key.verify(attempt.blob, attempt.signature))) {
+        this.#misbehaved('auth');
         return this.#refuse('signature', `the signature of ${core.name} is wrong`);
+      }
       this.#core = core.name;
     }
     attempt.accept();
@@ -217,6 +256,8 @@ class EdgeConnection {
       : 'a peer that the zone does not list tried to log in as a core';
     count('ssh-refused', core ? 'key' : 'name');
     if (core) this.#options.onRefused(core.name, words);
+    // A listed core with another key was most likely paired anew: its operator reads why, and must not find it shut out.
+    else this.#misbehaved('auth');
     log.warn({ from, core: user.slice(0, 253), words }, 'SSH login refused');
   }
 
@@ -255,6 +296,7 @@ class EdgeConnection {
     control.once('close', () => this.close('the control channel was closed'));
     this.#options.onLink({
       core,
+      address: this.#socket.remoteAddress ?? '',
       control,
       openHttp: () => this.#openHttp(),
       close: (words) => this.close(words),
@@ -319,6 +361,10 @@ class EdgeConnection {
 
   #bytes(): number {
     return this.#socket.bytesRead + this.#socket.bytesWritten;
+  }
+
+  #misbehaved(kind: 'auth' | 'protocol'): void {
+    this.#options.strangers?.misbehaved(kind, this.#socket.remoteAddress ?? '');
   }
 
   #refuse(reason: string, words: string): void {

@@ -229,7 +229,7 @@ describe('who gets in', () => {
 
 describe('strangers', () => {
   it.each([
-    ['garbage', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(40)), /left|stranger/],
+    ['garbage', Buffer.from('GET / HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(40)), /left|stranger|no-ssh/],
     ['a greeting and then garbage', Buffer.from(`SSH-2.0-x\r\n${'\xff'.repeat(400)}`, 'latin1'), /left/],
     ['a greeting without end', Buffer.alloc(20_000, 'SSH-2.0-'), /stranger-bytes|left/],
   ])('are dropped and counted: %s', async (_name, bytes, reason) => {
@@ -468,5 +468,59 @@ describe('rekeying', () => {
     for (let rekeys = 0; rekeys < 5; rekeys += 1) await recorder.next('count ssh-rekey');
     work.running = false;
     await Promise.all(echoes);
+  });
+});
+
+describe('intrusion protection', () => {
+  const watched = async (admits = true) => {
+    const noted: string[] = [];
+    const strangers = {
+      admits: () => admits,
+      misbehaved: (kind: string, address: string) => void noted.push(`${kind} ${address}`),
+    };
+    return { noted, ...(await startServer({ strangers })) };
+  };
+
+  it.each([
+    ['another protocol', 'GET / HTTP/1.1\r\n\r\n'],
+    ['lines before the identification', '\r\nSSH-2.0-x\r\n'],
+    ['an old version', 'SSH-1.5-x\r\n'],
+    ['no packet after it', `SSH-2.0-x\r\n${'\xff'.repeat(64)}`],
+  ])('hears of what is no SSH: %s', async (_name, first) => {
+    const { server, noted } = await watched();
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    socket.resume();
+    socket.write(first, 'latin1');
+    await once(socket, 'close');
+    expect(noted).toEqual(['protocol 127.0.0.1']);
+  });
+
+  it('hears of a name that no core has, and not of a core that was paired anew', async () => {
+    const { server, noted } = await watched();
+    for (const username of ['root', CORE]) {
+      const client = new ssh2.Client();
+      const ended = new Promise<void>((resolve) => client.once('close', () => resolve()));
+      client.on('error', () => undefined);
+      client.connect({
+        host: '127.0.0.1',
+        port: server.port,
+        username,
+        privateKey: createSshKey('stranger'),
+        algorithms: SSH_ALGORITHMS as Algorithms,
+        ident: SSH_IDENT,
+      });
+      await ended;
+    }
+    expect(noted).toEqual(['auth 127.0.0.1']);
+  });
+
+  it('shuts the door before a byte is read', async () => {
+    const { server, recorder } = await watched(false);
+    const socket = connect(server.port, '127.0.0.1');
+    socket.on('error', () => undefined);
+    await once(socket, 'close');
+    expect(socket.bytesRead).toBe(0);
+    expect(recorder.counts.get('ssh-refused banned')).toBe(1);
   });
 });

@@ -18,6 +18,8 @@ export interface TlsLinkServerOptions {
   readonly zone: TraversalZone;
   readonly handshakeTimeoutMs: number;
   readonly admission: Admission;
+  /** Intrusion protection: whether this address may connect at all. */
+  readonly admits: (address: string) => boolean;
   readonly log: LinkLog;
   readonly count: Count;
   /** A pinned core is connected; an older connection of the same core has been ended. */
@@ -91,7 +93,13 @@ export class TlsLinkServer {
 
   #accept(socket: Socket): void {
     socket.on('error', () => undefined);
-    const place = this.#options.admission.admit(socket.remoteAddress ?? '');
+    const address = socket.remoteAddress ?? '';
+    if (!this.#options.admits(address)) {
+      this.#options.count(`${this.#options.plane}-link-refused`, 'banned');
+      socket.destroy();
+      return;
+    }
+    const place = this.#options.admission.admit(address);
     if (!place.ok) {
       this.#options.count(`${this.#options.plane}-link-refused`, place.reason);
       socket.destroy();

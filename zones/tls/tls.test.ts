@@ -57,6 +57,7 @@ async function startServer(
       links.push(socket);
       recorder.record(`link ${name}`);
     },
+    admits: () => true,
     onRefused: (name) => recorder.record(`refused ${name}`),
     onGone: (name) => recorder.record(`gone ${name}`),
     ...change,
