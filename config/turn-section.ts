@@ -2,7 +2,7 @@
 // limits have the defaults that operators of such edges know; the relay is off until somebody may use it.
 import { z } from 'zod';
 import { secret } from './secret.ts';
-import { count, duration, ipAddress, ipRange, port, portRange, size, toggle } from './units.ts';
+import { choice, count, duration, ipAddress, ipRange, port, portRange, size, toggle } from './units.ts';
 
 const deployment = z
   .string()
@@ -26,6 +26,41 @@ const sharedSecret = z
     deployment,
   })
   .describe('Secret behind time-limited credentials.');
+
+const tokenKey = z
+  .strictObject({
+    kid: z
+      .string()
+      .min(1)
+      .max(64)
+      .meta({ allowed: '1 to 64 characters' })
+      .describe('Key id, which clients send as their user name.'),
+    key: secret().describe('The key in base64: 32 bytes for A256GCM, 16 for A128GCM.'),
+    algorithm: choice(['A256GCM', 'A128GCM'], 'A256GCM').describe('How tokens are sealed.'),
+    deployment,
+  })
+  .describe('A key shared with the authorization server.');
+
+const tokens = z
+  .strictObject({
+    'server-name': z
+      .string()
+      .min(1)
+      .max(32)
+      .meta({ allowed: '1 to 32 characters' })
+      .describe(
+        'Name of this relay at the authorization server; tokens for another name are refused. It is told to strangers, so it is bounded.',
+      ),
+    keys: z
+      .array(tokenKey)
+      .min(1)
+      .meta({ allowed: 'at least one key' })
+      .refine((keys) => new Set(keys.map(({ kid }) => kid)).size === keys.length, {
+        error: 'have the same kid twice',
+      })
+      .describe('Keys that are good now: while one is changed, the old and the new.'),
+  })
+  .describe('Access tokens of an OAuth authorization server (RFC 7635).');
 
 export const turnSection = z
   .strictObject({
@@ -119,15 +154,19 @@ export const turnSection = z
       .default([])
       .describe('Servers that new clients are sent to when this one is full.'),
     users: z.array(user).default([]).describe('Configured users.'),
+    tokens: tokens.optional(),
     secrets: z
       .array(sharedSecret)
       .default([])
       .describe('Secrets of time-limited credentials; while one is changed, the new one stands first.'),
   })
-  .refine(({ enabled, users, secrets }) => !enabled || users.length + secrets.length > 0, {
-    path: ['users'],
-    error: 'is empty and so are the secrets: nobody could use the relay',
-  })
+  .refine(
+    ({ enabled, users, secrets, tokens: some }) => !enabled || users.length + secrets.length > 0 || some,
+    {
+      path: ['users'],
+      error: 'is empty and so are secrets and tokens: nobody could use the relay',
+    },
+  )
   .refine(({ users }) => new Set(users.map(({ name }) => name)).size === users.length, {
     path: ['users'],
     error: 'has the same name twice',

@@ -1,5 +1,5 @@
 // STUN attribute registry and error of the codec: RFC 8489 §14 and §18.3, RFC 8445 §16.1,
-// RFC 8656 §18, RFC 8016 §6, RFC 6062 §6.2.
+// RFC 8656 §18, RFC 8016 §6, RFC 6062 §6.2, RFC 7635 §6.
 // Trusts nothing: values arrive from unauthenticated datagrams and are only slices until a caller reads them.
 
 /** Attribute types by the RFC's name. Types below 0x8000 must be understood by a receiver (RFC 8489 §14). */
@@ -21,6 +21,7 @@ export const ATTRIBUTE = {
   requestedTransport: 0x0019,
   dontFragment: 0x001a,
   messageIntegritySha256: 0x001c,
+  accessToken: 0x001b,
   passwordAlgorithm: 0x001d,
   userhash: 0x001e,
   xorMappedAddress: 0x0020,
@@ -37,6 +38,7 @@ export const ATTRIBUTE = {
   fingerprint: 0x8028,
   iceControlled: 0x8029,
   iceControlling: 0x802a,
+  thirdPartyAuthorization: 0x802e,
   mobilityTicket: 0x8030,
 } as const;
 

@@ -31,6 +31,7 @@ export function testCredentials(changes: Partial<CredentialOptions> = {}) {
     realm: TEST_REALM,
     users: [TEST_USER],
     secrets: [],
+    tokens: undefined,
     maxTtlSeconds: 86_400,
     clockSkewSeconds: 30,
     wallSeconds: () => Math.trunc(Date.now() / 1000),

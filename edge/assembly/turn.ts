@@ -131,6 +131,15 @@ function credentialOptions({ turn }: EdgeConfig): CredentialOptions {
       deployment,
     })),
     secrets: turn.secrets.map(({ secret, deployment }) => ({ secret: lineOf(secret), deployment })),
+    tokens: turn.tokens && {
+      serverName: turn.tokens.serverName,
+      keys: turn.tokens.keys.map(({ kid, key, algorithm, deployment }) => ({
+        kid,
+        key: Buffer.from(lineOf(key), 'base64'),
+        algorithm,
+        deployment,
+      })),
+    },
     maxTtlSeconds: turn.maxCredentialLifetime / 1000,
     clockSkewSeconds: turn.clockSkew / 1000,
     wallSeconds: () => Math.trunc(systemClock.wall() / 1000),

@@ -15,6 +15,7 @@ import {
 import type { Allocation, AllocateRequest } from './allocation.ts';
 import { noteOf } from './allocation.ts';
 import { mobilityTicket } from './mobility.ts';
+import { reserves } from './ownership.ts';
 import { RESERVATION_TOKEN_BYTES } from './reservations.ts';
 import { refuse, succeed, type TurnOutcome, type TurnRefusal } from './turn-answer.ts';
 import type { ClientPath, RelayEnd } from './turn-input.ts';
@@ -56,7 +57,10 @@ function open(world: TurnWorld, { id, path, relays, request }: Allocation): void
 }
 
 /** Steps 3 to 8 of §7.2, as far as they are about the message alone. */
-function readWanted({ message, path }: TurnRequest, options: TurnMachineOptions): Wanted | TurnRefusal {
+function readWanted(
+  { authentic, message, now, path }: TurnRequest,
+  options: TurnMachineOptions,
+): Wanted | TurnRefusal {
   const attribute = (type: number): Buffer | undefined => findAttribute(message, type);
   // Step 3: UDP, or TCP (RFC 6062) where it can be served.
   const requestedTransport = attribute(ATTRIBUTE.requestedTransport);
@@ -75,7 +79,8 @@ function readWanted({ message, path }: TurnRequest, options: TurnMachineOptions)
   }
   if (requested && additional) return refuse(400, 'malformed');
   if (transport === 'tcp' && !mayBeTcp(message, path)) return refuse(400, 'malformed');
-  const lifetimeMs = grantedLifetimeMs(message, options);
+  const { token: credential } = authentic;
+  const lifetimeMs = grantedLifetimeMs(message, options, credential && credential.goodUntil - now);
   const even = evenPort === undefined ? 'any' : readEvenPort(evenPort) ? 'even-and-next' : 'even';
   // Step 7 and ADDITIONAL-ADDRESS-FAMILY: which is for IPv6 beside IPv4 only, and not with a reserved port.
   if (additional) {
@@ -118,7 +123,7 @@ function refuseFull(
 }
 
 function redeem(world: TurnWorld, { authentic, now }: TurnRequest, token: Buffer): RelayEnd[] | TurnRefusal {
-  const found = world.reservations.redeem(token, authentic.owner, now);
+  const found = world.reservations.redeem(token, reserves(authentic), now);
   return found === undefined ? refuse(508, 'reservation') : [relayEnd(found.address, found.port)];
 }
 
@@ -152,14 +157,14 @@ function create(
 ): Allocation {
   const { authentic, message, now, path, fingerprint } = request;
   const { lifetimeMs } = wanted;
-  const { username, password, owner } = authentic;
+  const { username, password, owner, token } = authentic;
   const missing = wanted.families.filter(
     (family) => !wanted.token && !relays.some((relay) => relay.family === family),
   );
   const allocation: Allocation = {
     id: world.table.nextId(),
     path,
-    credential: { username, password, owner },
+    credential: { username, password, owner, token },
     request: {
       transactionId: Buffer.from(message.transactionId),
       seal: authentic.seal,
@@ -196,16 +201,20 @@ function reserveNext(world: TurnWorld, allocation: Allocation, now: number): voi
   world.reservations.keep(token, {
     address,
     port: relay.bound.port + 1,
-    owner: allocation.credential.owner,
+    owner: reserves(allocation.credential),
     expiresAt: now + world.options.reservationMs,
   });
 }
 
-/** LIFETIME that is granted: at least the default, at most the limit (§7.2 step 11). */
-export function grantedLifetimeMs(message: StunMessage, options: TurnMachineOptions): number {
+/** LIFETIME that is granted: at least the default, at most the limit (§7.2 step 11) and what is left of a token. */
+export function grantedLifetimeMs(
+  message: StunMessage,
+  options: TurnMachineOptions,
+  tokenLeftMs = Infinity,
+): number {
   const value = findAttribute(message, ATTRIBUTE.lifetime);
   const askedMs = value === undefined ? 0 : readUint32(value) * 1000;
-  return Math.min(Math.max(askedMs, options.defaultLifetimeMs), options.maxLifetimeMs);
+  return Math.min(Math.max(askedMs, options.defaultLifetimeMs), options.maxLifetimeMs, tokenLeftMs);
 }
 
 /** The relay is open: the answer that the client waits for (§7.3). */

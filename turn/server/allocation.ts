@@ -25,7 +25,8 @@ export interface Channel {
 export interface Allocation {
   readonly id: AllocationId;
   path: ClientPath;
-  readonly credential: HeldCredential;
+  /** Changes with the holder's next token (RFC 7635); its owner does not. */
+  credential: HeldCredential;
   readonly request: AllocateRequest;
   readonly createdAt: number;
   state: 'opening' | 'open';

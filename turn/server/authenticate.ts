@@ -22,6 +22,8 @@ export interface Authentic {
   readonly username: string;
   readonly owner: Owner;
   readonly seal: Seal;
+  /** Of an access token. */
+  readonly token: HeldToken | undefined;
 }
 
 /** An allocation's own credential: it stays good for the allocation's life, after it has expired for new ones. */
@@ -29,6 +31,13 @@ export interface HeldCredential {
   readonly username: string;
   readonly password: string;
   readonly owner: Owner;
+  /** Of an access token, which is over when it is over. */
+  readonly token?: HeldToken | undefined;
+}
+
+interface HeldToken {
+  readonly key: KeyObject;
+  readonly goodUntil: number;
 }
 
 export interface AuthenticateOptions {
@@ -38,6 +47,7 @@ export interface AuthenticateOptions {
 }
 
 type PasswordAlgorithm = 'md5' | 'sha256';
+type Candidate = Credential | HeldCredential;
 
 /** PASSWORD-ALGORITHMS: SHA-256 (2) preferred, MD5 (1), no parameters (§14.11, §18.5.1). */
 const PASSWORD_ALGORITHMS = Buffer.from([0, 2, 0, 0, 0, 1, 0, 0]);
@@ -56,10 +66,14 @@ export function challengeAttributes(
   address: string,
   now: number,
 ): StunAttribute[] {
+  const { tokenServerName } = options.credentials;
   return [
     textAttribute(ATTRIBUTE.realm, options.realm),
     textAttribute(ATTRIBUTE.nonce, options.nonces.issue(address, now)),
     { type: ATTRIBUTE.passwordAlgorithms, value: PASSWORD_ALGORITHMS },
+    ...(tokenServerName === undefined
+      ? []
+      : [textAttribute(ATTRIBUTE.thirdPartyAuthorization, tokenServerName)]),
   ];
 }
 
@@ -92,17 +106,23 @@ export function authenticate(
   const passwordAlgorithm = passwordAlgorithmOf(message);
   if (passwordAlgorithm === undefined) return refuse(400, 'password-algorithm');
   // Step 5: the credential, then the seal.
+  const accessToken = findAttribute(message, ATTRIBUTE.accessToken);
+  if (accessToken && !username) return refuse(400, 'incomplete-credentials');
+  const name = username && readText(username, MAX_USERNAME_BYTES);
   const found =
-    userhash === undefined
-      ? findByName(readText(username!, MAX_USERNAME_BYTES), options.credentials, held)
-      : options.credentials.findByHash(userhash);
-  const candidates = typeof found === 'string' ? [NOBODY] : found;
+    name === undefined
+      ? options.credentials.findByHash(userhash!)
+      : accessToken
+        ? options.credentials.findByToken(name, accessToken)
+        : findByName(name, options.credentials, held, now);
+  const candidates: readonly Candidate[] = typeof found === 'string' ? [NOBODY] : found;
   for (const candidate of candidates) {
-    const { username: name, password, owner } = candidate;
+    const { username: of, password, owner } = candidate;
     const key = keyOf(candidate, options.realm, passwordAlgorithm);
     const valid = checkIntegrity(message, integrity, key) === 'valid';
     if (valid && typeof found !== 'string') {
-      return { kind: 'authentic', username: name, owner, password, seal: { algorithm: integrity, key } };
+      const token = heldToken(candidate, now);
+      return { kind: 'authentic', username: of, owner, password, token, seal: { algorithm: integrity, key } };
     }
   }
   return challenge(401, typeof found === 'string' ? found : 'bad-integrity');
@@ -112,14 +132,22 @@ function findByName(
   username: string,
   credentials: CredentialSource,
   held: HeldCredential | undefined,
-): readonly Credential[] | CredentialRefusal {
-  return held?.username === username ? [held] : credentials.find(username);
+  now: number,
+): readonly Candidate[] | CredentialRefusal {
+  if (held?.username !== username) return credentials.find(username);
+  return held.token !== undefined && held.token.goodUntil <= now ? 'expired' : [held];
+}
+
+function heldToken({ token }: Candidate, now: number): HeldToken | undefined {
+  if (token === undefined) return undefined;
+  return 'goodUntil' in token ? token : { key: token.key, goodUntil: now + token.leftMs };
 }
 
 /** Keys of credentials that are still in use: a user's, an allocation's. Gone with the credential. */
-const KEYS = new WeakMap<Credential, Map<string, KeyObject>>();
+const KEYS = new WeakMap<Candidate, Map<string, KeyObject>>();
 
-function keyOf(credential: Credential, realm: string, algorithm: PasswordAlgorithm): KeyObject {
+function keyOf(credential: Candidate, realm: string, algorithm: PasswordAlgorithm): KeyObject {
+  if (credential.token !== undefined) return credential.token.key;
   const keys = KEYS.get(credential) ?? new Map<string, KeyObject>();
   KEYS.set(credential, keys);
   const name = `${algorithm} ${realm}`;

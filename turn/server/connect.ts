@@ -5,6 +5,7 @@ import { readXorAddress, xorAddressAttribute } from '../stun-values.ts';
 import { findAttribute, METHOD, printStun } from '../stun.ts';
 import { readUint32, uint32Attribute } from '../turn-values.ts';
 import { peerKey, type Allocation } from './allocation.ts';
+import { isHolder } from './ownership.ts';
 import type { PeerConnection } from './peer-connections.ts';
 import { refusePeer } from './permissions.ts';
 import { refuse, succeed, type TurnOutcome } from './turn-answer.ts';
@@ -106,8 +107,9 @@ export function connectionBind(world: TurnWorld, request: TurnRequest): TurnOutc
   const isStream = path.transport === 'tcp' || path.transport === 'tls';
   if (allocation !== undefined || value === undefined || !isStream) return refuse(400, 'malformed');
   const connection = world.connections.get(readUint32(value));
-  const isOwn = connection?.allocation.credential.username === authentic.username;
-  if (connection?.state !== 'pending' || !isOwn) return refuse(400, 'no-connection');
+  if (connection?.state !== 'pending' || !isHolder(connection.allocation, authentic)) {
+    return refuse(400, 'no-connection');
+  }
   connection.state = 'bound';
   const join = { type: 'join-peer', connection: connection.id, path } as const;
   return { kind: 'success', attributes: [], afterwards: join };

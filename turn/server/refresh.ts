@@ -6,6 +6,7 @@ import { readFamily, readUint32, uint32Attribute, type AddressFamily } from '../
 import { grantedLifetimeMs } from './allocate.ts';
 import { peerKey, type Allocation } from './allocation.ts';
 import { mobilityTicket, readTicket } from './mobility.ts';
+import { isHolder } from './ownership.ts';
 import { refuse, succeed, type TurnOutcome } from './turn-answer.ts';
 import { endAllocation, releasePort, type TurnRequest, type TurnWorld } from './turn-world.ts';
 
@@ -25,13 +26,16 @@ export function refresh(world: TurnWorld, request: TurnRequest): TurnOutcome {
 
 function prolong(
   world: TurnWorld,
-  { message, now }: TurnRequest,
+  { authentic, message, now }: TurnRequest,
   allocation: Allocation,
   family: AddressFamily | undefined,
 ): TurnOutcome {
   const lifetime = findAttribute(message, ATTRIBUTE.lifetime);
   if (lifetime !== undefined && readUint32(lifetime) === 0) return end(world, allocation, family, now);
-  const lifetimeMs = grantedLifetimeMs(message, world.options);
+  // A new token takes the old one's place; whose quota it is stays.
+  const { username, password, token } = authentic;
+  if (token !== undefined) allocation.credential = { ...allocation.credential, username, password, token };
+  const lifetimeMs = grantedLifetimeMs(message, world.options, token && token.goodUntil - now);
   allocation.expiresAt = now + lifetimeMs;
   const attributes = [uint32Attribute(ATTRIBUTE.lifetime, Math.trunc(lifetimeMs / 1000))];
   // A repeated Refresh after a move must get the new ticket again: its first answer may have been lost.
@@ -75,7 +79,7 @@ function resume(world: TurnWorld, request: TurnRequest, value: Buffer): TurnOutc
   if (ticket === undefined || allocation === undefined || allocation.state !== 'open') {
     return refuse(400, 'mobility');
   }
-  if (allocation.credential.username !== authentic.username) return refuse(441, 'wrong-owner');
+  if (!isHolder(allocation, authentic)) return refuse(441, 'wrong-owner');
   if (allocation.ticket !== ticket.serial || allocation.expiresAt <= now) return refuse(400, 'mobility');
   allocation.ticket += 1;
   world.table.move(allocation, path);

@@ -59,6 +59,7 @@ export type RefusalReason =
   | 'bind-failed'
   | 'reservation'
   | 'mobility'
+  | 'bad-token'
   | 'connection-exists'
   | 'connection-limit'
   | 'no-connection'

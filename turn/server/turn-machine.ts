@@ -19,6 +19,7 @@ import {
   peerFailed,
 } from './connect.ts';
 import { NonceIssuer } from './nonce.ts';
+import { mayGoOn } from './ownership.ts';
 import { PeerConnections, type PeerConnection } from './peer-connections.ts';
 import { channelBind, createPermission, expirePeers } from './permissions.ts';
 import { refresh } from './refresh.ts';
@@ -184,8 +185,7 @@ export class TurnMachine {
     if (unknown.length > 0) return refuse(420, 'unknown-attribute', [unknownAttributesAttribute(unknown)]);
     if (message.method === METHOD.binding) return bindingAnswer(request);
     // RFC 8656 §5: only the user who made an allocation may touch it.
-    if (allocation && allocation.credential.username !== authentic.username)
-      return refuse(441, 'wrong-owner');
+    if (allocation && !mayGoOn(allocation, authentic)) return refuse(441, 'wrong-owner');
     if (message.method === METHOD.allocate) return this.#allocate(request);
     if (allocation?.state === 'opening') return refuse(437, 'no-allocation');
     switch (message.method) {

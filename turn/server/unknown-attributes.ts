@@ -26,6 +26,7 @@ const KNOWN = new Set<number>([
   ATTRIBUTE.priority,
   ATTRIBUTE.useCandidate,
   ATTRIBUTE.connectionId,
+  ATTRIBUTE.accessToken,
 ]);
 
 /** Types of the attributes that must be understood and are not; at most eight. */
