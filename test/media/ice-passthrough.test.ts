@@ -417,7 +417,11 @@ describe('what becomes of a call', () => {
     for (let sequence = 65_500; sequence <= 65_540; sequence++)
       a.protectRtp(rtp(sequence % 65_536, 'direct, the counter moves on'));
     await a.sendRtp(rtp(10, 'cannot be checked here'));
-    await pair.run(1000);
+    const noticed = async (): Promise<boolean> => {
+      await pair.run(500);
+      return pair.events.includes('core media-bad-tags');
+    };
+    await expect.poll(noticed, { interval: 1 }).toBe(true);
     await a.sendRtp(rtp(11, 'back again'));
     expect((await b.media.next()).bytes.readUInt16BE(2)).toBe(11);
     await expect.poll(() => legA.iceCallType(), { interval: 1 }).toBe('none');
