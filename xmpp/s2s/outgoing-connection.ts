@@ -5,7 +5,7 @@ import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type SecureContext, type TLSSocket } from 'node:tls';
 import { NS_SERVER } from '../namespaces.ts';
 import { STREAM_CLOSE, StreamError } from '../stream-error.ts';
-import { type StreamLimits, StreamParser } from '../stream-parser.ts';
+import { StreamParser } from '../stream-parser.ts';
 import type { ConnectionClock, ServerConnectionLimits } from './connection-limits.ts';
 import type { DialbackResult } from './dialback.ts';
 import type { DomainPair } from './domain.ts';
@@ -33,7 +33,10 @@ export interface OutgoingOptions {
   readonly secureContext: SecureContext;
   /** Whether the peer may be what we look for; `socket.authorized` tells whether its chain is trusted. */
   readonly judge: (socket: TLSSocket) => boolean;
-  readonly limits: Omit<ServerConnectionLimits, 'idleTimeoutMs'>;
+  readonly limits: Pick<
+    ServerConnectionLimits,
+    'signIn' | 'signInTimeoutMs' | 'writeTimeoutMs' | 'closeTimeoutMs'
+  >;
   readonly clock: ConnectionClock;
 }
 
@@ -65,7 +68,7 @@ export class OutgoingConnection {
     this.#options = options;
     this.#listener = listener;
     this.#machine = new InitiatingServerStream(options.pair, options.purpose);
-    this.#parser = this.#newParser(limits.clear);
+    this.#parser = this.#newParser();
     const tcp = connectTcp({ host: target.address, port: target.port, noDelay: true, keepAlive: true });
     this.#tcp = tcp;
     this.#socket = tcp;
@@ -114,7 +117,7 @@ export class OutgoingConnection {
       if (!(error instanceof StreamError)) throw error;
       return this.#fail('protocol');
     }
-    if (this.#isRestartDue) this.#parser = this.#newParser(this.#options.limits.signIn);
+    if (this.#isRestartDue) this.#parser = this.#newParser();
     this.#isRestartDue = false;
     if (this.#isTlsDue) this.#startTls();
   };
@@ -144,7 +147,7 @@ export class OutgoingConnection {
   }
 
   #startTls(): void {
-    const { pair, target, secureContext, judge, limits } = this.#options;
+    const { pair, target, secureContext, judge } = this.#options;
     const tcp = this.#tcp;
     this.#isTlsDue = false;
     tcp.off('data', this.#onData);
@@ -159,7 +162,7 @@ export class OutgoingConnection {
       ...(target.isDirectTls ? { ALPNProtocols: ['xmpp-server'] } : {}),
     });
     this.#socket = socket;
-    this.#parser = this.#newParser(limits.signIn);
+    this.#parser = this.#newParser();
     socket.on('error', () => this.#fail(this.#isReady ? 'closed' : 'no-tls'));
     socket.once('close', () => this.#fail(this.#isReady ? 'closed' : 'unreachable'));
     socket.once('end', () => this.#fail('closed'));
@@ -175,8 +178,9 @@ export class OutgoingConnection {
     });
   }
 
-  #newParser(limits: StreamLimits): StreamParser {
-    return new StreamParser(limits, NS_SERVER);
+  /** Features of servers differ; none of them, in the clear or not, needs more than a sign-in does. */
+  #newParser(): StreamParser {
+    return new StreamParser(this.#options.limits.signIn, NS_SERVER);
   }
 
   #fail(reason: OutgoingFailure): void {
