@@ -416,14 +416,15 @@ describe('what becomes of a call', () => {
     expect([legA.iceCallType(), legB.iceCallType()]).toEqual(['host_to_host', 'host_to_host']);
     for (let sequence = 65_500; sequence <= 65_540; sequence++)
       a.protectRtp(rtp(sequence % 65_536, 'direct, the counter moves on'));
-    await a.sendRtp(rtp(10, 'cannot be checked here'));
-    const noticed = async (): Promise<boolean> => {
+    const before = b.media.received.length;
+    let sequence = 10;
+    // Each leg drops until its sweep has told of wrong tags; then the two ends check alone.
+    const arrives = async (): Promise<number> => {
+      await a.sendRtp(rtp(sequence++, 'back again'));
       await pair.run(500);
-      return pair.events.includes('core media-bad-tags');
+      return b.media.received.length - before;
     };
-    await expect.poll(noticed, { interval: 1 }).toBe(true);
-    await a.sendRtp(rtp(11, 'back again'));
-    expect((await b.media.next()).bytes.readUInt16BE(2)).toBe(11);
+    await expect.poll(arrives, { interval: 1 }).toBeGreaterThan(0);
     await expect.poll(() => legA.iceCallType(), { interval: 1 }).toBe('none');
   });
 
