@@ -34,7 +34,7 @@ function short(action: SessionAction): string {
     case 'to-client':
     case 'to-server':
     case 'end-client':
-      return `${action.kind} ${action.text.replaceAll(/<\?xml[^>]*\?>|<stream:stream[^>]*>/g, (tag) => (tag.startsWith('<?') ? '' : '[header]'))}`;
+      return `${action.kind} ${String(action.text).replaceAll(/<\?xml[^>]*\?>|<stream:stream[^>]*>/g, (tag) => (tag.startsWith('<?') ? '' : '[header]'))}`;
     case 'signed-in':
       return `signed-in ${action.user}`;
     case 'open-server':

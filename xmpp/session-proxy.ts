@@ -25,6 +25,7 @@ import {
 import { offeredMechanisms, printSessionFeatures, printSignInFeatures } from './stream-features.ts';
 import { printHeader, type StreamHeader } from './stream-header.ts';
 import type { StreamElement, StreamEvent } from './stream-parser.ts';
+import { wireOf } from './wire-batch.ts';
 
 export interface SessionProxyOptions {
   /** Whether a domain is served here. */
@@ -54,13 +55,13 @@ export type SessionInput =
   | { readonly kind: 'end'; readonly condition: StreamCondition; readonly text: string };
 
 export type SessionAction =
-  | { readonly kind: 'to-client'; readonly text: string }
+  | { readonly kind: 'to-client'; readonly text: string | Buffer }
   /** The server accepted `user`: tell the client with `text`, whose stream then begins anew. */
   | { readonly kind: 'signed-in'; readonly user: string; readonly text: string }
   | { readonly kind: 'end-client'; readonly text: string }
   | { readonly kind: 'open-server'; readonly domain: string }
   | { readonly kind: 'restart-server'; readonly lang: string | undefined }
-  | { readonly kind: 'to-server'; readonly text: string }
+  | { readonly kind: 'to-server'; readonly text: string | Buffer }
   /** `clean`: with the end of the stream, so that nothing is kept for a resumption. */
   | { readonly kind: 'end-server'; readonly clean: boolean }
   /** Answer with `token-judged`. */
@@ -305,16 +306,15 @@ export class SessionProxy {
     return this.#end('policy-violation', 'too many failed sign-ins');
   }
 
-  #stanza({ local, namespace, element }: StreamElement): readonly SessionAction[] {
+  #stanza(event: StreamElement): readonly SessionAction[] {
+    const { local, namespace } = event;
     const isManagement = NS_STREAM_MANAGEMENT.includes(namespace);
     const isStanza = namespace === NS_CLIENT && STANZAS.has(local);
     if (!isStanza && !isManagement && namespace !== NS_CLIENT_STATE)
       throw new StreamError('unsupported-stanza-type', 'stanza-type', 'this is no stanza');
-    const mayComeFirst =
-      (isStanza && local === 'iq' && isBind(element)) || (isManagement && local === 'resume');
-    if (this.#phase === 'unbound' && !mayComeFirst)
+    if (this.#phase === 'unbound' && !mayComeFirst(event, isStanza, isManagement))
       throw new StreamError('not-authorized', 'order', 'no resource is bound yet');
-    return [toServer(element)];
+    return [{ kind: 'to-server', text: wireOf(event) }];
   }
 
   #clientClosed(): readonly SessionAction[] {
@@ -335,9 +335,9 @@ export class SessionProxy {
         return this.#serverSignIn(event);
       case 'unbound':
         if (isBound(event)) this.#phase = 'bound';
-        return [toClient(event.element.toString())];
+        return [toClient(wireOf(event))];
       case 'bound':
-        return [toClient(event.element.toString())];
+        return [toClient(wireOf(event))];
       default:
         return this.#end('internal-server-error', 'the server spoke out of order');
     }
@@ -374,20 +374,27 @@ export class SessionProxy {
   }
 }
 
+function mayComeFirst(event: StreamElement, isStanza: boolean, isManagement: boolean): boolean {
+  return isStanza ? event.local === 'iq' && isBind(event.element) : isManagement && event.local === 'resume';
+}
+
 function isBind(element: Element): boolean {
   return element.attrs.type === 'set' && element.getChild('bind', NS_BIND) !== undefined;
 }
 
-function isBound({ local, namespace, element }: StreamElement): boolean {
+function isBound(event: StreamElement): boolean {
+  const { local, namespace } = event;
   if (NS_STREAM_MANAGEMENT.includes(namespace)) return local === 'resumed';
-  return local === 'iq' && element.attrs.type === 'result' && element.getChild('bind', NS_BIND) !== undefined;
+  if (local !== 'iq') return false;
+  const { element } = event;
+  return element.attrs.type === 'result' && element.getChild('bind', NS_BIND) !== undefined;
 }
 
 function toServer(element: Element): SessionAction {
   return { kind: 'to-server', text: element.toString() };
 }
 
-function toClient(text: string): SessionAction {
+function toClient(text: string | Buffer): SessionAction {
   return { kind: 'to-client', text };
 }
 

@@ -22,6 +22,10 @@ export interface StreamElement {
   readonly local: string;
   readonly namespace: string;
   readonly element: Element;
+  /** Every namespace declared in it, where that is known without walking through the element. */
+  readonly namespaces?: readonly string[];
+  /** The bytes it came in, where they mean the same in any other stream of the same content. */
+  readonly source?: Buffer;
 }
 
 export type StreamEvent =
@@ -52,6 +56,8 @@ export class StreamParser {
   /** Position at which the element under way, or the space before it, began. */
   #began = 0;
   #between = false;
+  /** The header made the content's namespace the default one. */
+  #isContentDefault = false;
   /** Complete, but not told yet: saxes reports the end of an element before it objects to the name in the end tag. */
   #finished: StreamEvent | undefined;
   #failed = false;
@@ -79,12 +85,19 @@ export class StreamParser {
     return this.#between;
   }
 
+  /** True where an element without prefix may begin that means the same in another stream of the same content. */
+  get isBetweenPlain(): boolean {
+    return this.#between && this.#isContentDefault;
+  }
+
   /** Parses more of the stream; `emit` gets each event in order. @throws StreamError; the parser is of no use after that. */
   write(chunk: Uint8Array, emit: (event: StreamEvent) => void): void {
     if (this.#failed) throw new StreamError('not-well-formed', 'syntax', 'the stream has failed already');
     this.#emit = emit;
     try {
       this.#feed(this.#decode(chunk));
+      // A character that is cut in two belongs to what comes next.
+      if ((chunk.at(-1) ?? 0) > 0x7f) this.#between = false;
     } catch (error) {
       this.#failed = true;
       throw error;
@@ -183,6 +196,7 @@ export class StreamParser {
     }
     if (this.#rootPrefixes.length > MAX_ROOT_PREFIXES)
       throw new StreamError('policy-violation', 'attributes', 'the stream declares too many prefixes');
+    this.#isContentDefault = attributes.get('xmlns') === this.#content;
     this.#settle();
     this.#emit({ kind: 'open', header });
   }

@@ -9,8 +9,9 @@ import {
   type StreamCondition,
   StreamError,
   type StreamEvent,
-  StreamParser,
+  StanzaStream,
   type StreamHeader,
+  WireBatch,
 } from '../../xmpp/index.ts';
 import { type Frame, FrameError, FrameReader, printFrame } from '../../zones/index.ts';
 import type { CoreXmppOptions } from './core-xmpp-options.ts';
@@ -38,14 +39,14 @@ export class CoreSession implements InsideListener {
   readonly #options: CoreSessionOptions;
   readonly #proxy: SessionProxy;
   readonly #frames: FrameReader;
-  #parser: StreamParser | undefined;
+  #parser: StanzaStream | undefined;
   #inside: InsideStream | undefined;
   #isSignedIn = false;
   #isOver = false;
   #leave: (() => void) | undefined;
   #user: string | undefined;
-  #toClient = '';
-  #toServer = '';
+  readonly #toClient = new WireBatch();
+  readonly #toServer = new WireBatch();
 
   constructor(link: Duplex, options: CoreSessionOptions) {
     this.#link = link;
@@ -112,7 +113,7 @@ export class CoreSession implements InsideListener {
     const { signInLimits, sessionLimits } = this.#options;
     switch (type) {
       case 'open':
-        this.#parser = new StreamParser(this.#isSignedIn ? sessionLimits : signInLimits);
+        this.#parser = new StanzaStream(this.#isSignedIn ? sessionLimits : signInLimits);
         return this.#parse(this.#parser, payload);
       case 'elements':
         if (this.#parser === undefined) throw new FrameError('elements before a stream');
@@ -126,7 +127,7 @@ export class CoreSession implements InsideListener {
     }
   }
 
-  #parse(parser: StreamParser, payload: Buffer): void {
+  #parse(parser: StanzaStream, payload: Buffer): void {
     parser.write(payload, (event) => this.#run({ kind: 'client', event }, false));
   }
 
@@ -138,10 +139,10 @@ export class CoreSession implements InsideListener {
   #do(action: SessionAction): void {
     switch (action.kind) {
       case 'to-client':
-        this.#toClient += action.text;
+        this.#toClient.add(action.text);
         return;
       case 'to-server':
-        this.#toServer += action.text;
+        this.#toServer.add(action.text);
         return;
       case 'open-server':
         return this.#open(action.domain);
@@ -194,15 +195,12 @@ export class CoreSession implements InsideListener {
   }
 
   #flush(): void {
-    if (this.#toServer !== '') {
-      const text = this.#toServer;
-      this.#toServer = '';
-      if (this.#inside?.write(text) === false) this.#link.pause();
+    if (!this.#toServer.isEmpty) {
+      if (this.#inside?.write(this.#toServer.take()) === false) this.#link.pause();
     }
-    if (this.#toClient !== '') {
-      const text = this.#toClient;
-      this.#toClient = '';
-      if (!this.#link.destroyed && !this.#link.write(printFrame('write', text))) this.#inside?.pause();
+    if (!this.#toClient.isEmpty) {
+      const frame = printFrame('write', this.#toClient.take());
+      if (!this.#link.destroyed && !this.#link.write(frame)) this.#inside?.pause();
     }
   }
 

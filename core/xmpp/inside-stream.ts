@@ -5,11 +5,11 @@ import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node
 import type { Element } from 'ltx';
 import {
   InitiatingStream,
+  StanzaStream,
   STREAM_CLOSE,
   StreamError,
   type StreamEvent,
   type StreamHeader,
-  StreamParser,
 } from '../../xmpp/index.ts';
 import { dialWords } from '../../zones/index.ts';
 import type { InsideOptions, XmppNode } from './core-xmpp-options.ts';
@@ -73,7 +73,7 @@ export class InsideStream {
   readonly #domain: string;
   readonly #options: InsideOptions;
   readonly #initiating: InitiatingStream;
-  #parser: StreamParser;
+  #parser: StanzaStream;
   #socket: Socket;
   #listener: InsideListener | undefined;
   #first: { header: StreamHeader; features: Element } | undefined;
@@ -87,7 +87,7 @@ export class InsideStream {
     this.#domain = domain;
     this.#options = options;
     this.#initiating = new InitiatingStream(domain);
-    this.#parser = new StreamParser(options.serverLimits);
+    this.#parser = new StanzaStream(options.serverLimits);
     const tcp = connectTcp({ host: address, port: options.port, noDelay: true, keepAlive: true });
     this.#socket = tcp;
     const cancel = options.clock.after(options.connectTimeoutMs, () =>
@@ -111,15 +111,17 @@ export class InsideStream {
   }
 
   /** False when the server reads slowly: wait for `onDrain`. */
-  write(text: string): boolean {
-    return this.#isOver || this.#socket.write(text);
+  write(parts: readonly Buffer[]): boolean {
+    const [first] = parts;
+    if (this.#isOver || first === undefined) return true;
+    return this.#socket.write(parts.length === 1 ? first : Buffer.concat(parts));
   }
 
   /** After sign-in: a new stream on the same connection (RFC 6120 §6.4.6). */
   restart(lang: string | undefined): void {
     this.#isReady = false;
-    this.#parser = new StreamParser(this.#options.serverLimits);
-    this.write(this.#initiating.begin(lang));
+    this.#parser = new StanzaStream(this.#options.serverLimits);
+    if (!this.#isOver) this.#socket.write(this.#initiating.begin(lang));
   }
 
   pause(): void {
@@ -191,7 +193,7 @@ export class InsideStream {
         checkServerIdentity(name, certificate) && checkServerIdentity(this.#domain, certificate),
     });
     this.#socket = socket;
-    this.#parser = new StreamParser(this.#options.serverLimits);
+    this.#parser = new StanzaStream(this.#options.serverLimits);
     socket.on('error', (error) => this.#fail(`TLS failed: ${error.message}`, error));
     socket.once('close', () => {
       this.#lost();

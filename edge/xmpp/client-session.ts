@@ -10,7 +10,9 @@ import {
   type StreamCondition,
   StreamError,
   type StreamEvent,
-  StreamParser,
+  StanzaStream,
+  WireBatch,
+  wireOf,
 } from '../../xmpp/index.ts';
 import { type Frame, FrameError, FrameReader, type FrameType, printFrame } from '../../zones/index.ts';
 import { ByteRate } from './byte-rate.ts';
@@ -35,9 +37,9 @@ export class ClientSession {
   readonly #frames: FrameReader;
   readonly #rate: ByteRate;
   readonly #pauses = new Set<Pause>();
-  #parser: StreamParser;
+  #parser: StanzaStream;
   #link: Duplex | undefined;
-  #batch: string[] = [];
+  readonly #batch = new WireBatch();
   #isHeaded = false;
   #isOver = false;
   #cancelStuck: (() => void) | undefined;
@@ -49,7 +51,7 @@ export class ClientSession {
     this.#options = options;
     this.#frames = new FrameReader(maxFrameBytes);
     this.#rate = new ByteRate(limits.maxBytesPerSecond, limits.burstBytes, clock.now());
-    this.#parser = new StreamParser(limits.signIn);
+    this.#parser = new StanzaStream(limits.signIn);
     socket.on('data', (chunk: Buffer) => this.#read(chunk));
     socket.on('drain', () => this.#drained());
     socket.setTimeout(limits.idleTimeoutMs, () =>
@@ -90,7 +92,7 @@ export class ClientSession {
   #handle(event: StreamEvent): void {
     if (this.#isOver) return;
     if (event.kind === 'element') {
-      this.#batch.push(event.element.toString());
+      this.#batch.add(wireOf(event));
       return;
     }
     this.#flush();
@@ -124,13 +126,10 @@ export class ClientSession {
   }
 
   #flush(): void {
-    if (this.#batch.length === 0) return;
-    const text = this.#batch.length === 1 ? (this.#batch[0] ?? '') : this.#batch.join('');
-    this.#batch = [];
-    this.#send('elements', text);
+    if (!this.#batch.isEmpty) this.#send('elements', this.#batch.take());
   }
 
-  #send(type: FrameType, payload: string): void {
+  #send(type: FrameType, payload: string | readonly Buffer[]): void {
     if (this.#link !== undefined && !this.#link.write(printFrame(type, payload))) this.#pause('link');
   }
 
@@ -165,7 +164,7 @@ export class ClientSession {
     const { limits, onSignedIn } = this.#options;
     if (!this.#parser.isBetweenElements)
       throw new StreamError('policy-violation', 'order', 'the client spoke before it was signed in');
-    this.#parser = new StreamParser(limits.session);
+    this.#parser = new StanzaStream(limits.session);
     onSignedIn();
     this.#write(payload);
   }

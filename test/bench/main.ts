@@ -11,6 +11,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   media: () => import('./media.ts'),
   turn: () => import('./turn.ts'),
   xmpp: () => import('./xmpp.ts'),
+  'xmpp-parser': () => import('./xmpp-parser.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

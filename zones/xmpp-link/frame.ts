@@ -10,7 +10,7 @@
 export const FRAME = {
   /** Edge → core: the client opened a stream; payload is the header, printed anew. */
   open: 1,
-  /** Edge → core: elements of the client's stream, printed anew. */
+  /** Edge → core: elements of the client's stream. */
   elements: 2,
   /** Edge → core: the client ended its stream as it should. */
   close: 3,
@@ -44,12 +44,14 @@ const TYPES = new Map<number, FrameType>(
   Object.entries(FRAME).map(([name, value]) => [value, name as FrameType]),
 );
 
-export function printFrame(type: FrameType, payload: string): Buffer {
-  const length = Buffer.byteLength(payload);
+export function printFrame(type: FrameType, payload: string | readonly Buffer[]): Buffer {
+  const parts = typeof payload === 'string' ? [Buffer.from(payload)] : payload;
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
   const frame = Buffer.allocUnsafe(HEAD_BYTES + length);
   frame.writeUInt8(FRAME[type], 0);
   frame.writeUInt32BE(length, 1);
-  frame.write(payload, HEAD_BYTES);
+  let at = HEAD_BYTES;
+  for (const part of parts) at += part.copy(frame, at);
   return frame;
 }
 
