@@ -514,7 +514,11 @@ export class CallMedia implements MediaSession {
 
   /** Tags that are wrong because packets went another way in between: from now on the two ends check alone. */
   badTags(): void {
-    if (this.ice.hasMovedOff) for (const line of this.#lines) line?.trustEnds();
+    if (!this.ice.hasMovedOff) return;
+    for (const line of this.#lines) {
+      line?.trustEnds();
+      for (const flow of line?.flows() ?? []) this.flowActive(flow); // a changed flow counts its silence anew
+    }
   }
 
   /** A flow was removed: it no longer counts, without saying anything about the others. */
