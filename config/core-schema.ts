@@ -8,7 +8,15 @@ import { coreLinks } from './link-sections.ts';
 import { oauthKeys, oauthSection } from './oauth-section.ts';
 import { samlSection } from './saml-section.ts';
 import { secret } from './secret.ts';
-import { adminSection, hasSections, logSection, mediaEngine, stateDirectory, zoneFiles } from './sections.ts';
+import {
+  adminSection,
+  hasSections,
+  logSection,
+  mediaEngine,
+  mediaShards,
+  stateDirectory,
+  zoneFiles,
+} from './sections.ts';
 import {
   choice,
   count,
@@ -248,6 +256,7 @@ const sip = z
 const media = z
   .strictObject({
     engine: mediaEngine,
+    shards: mediaShards,
     ports: mediaPortRange('36000-59999').describe('UDP ports towards inside devices.'),
     'inside-encryption': choice(['off', 'best-effort', 'on'], 'off').describe(
       'SRTP on the inside leg: never, when the device offers it, or always.',

@@ -1,7 +1,7 @@
 // Sections that edge's and core's files have in common: log, admin listener, state directory, included zone files.
 import { z } from 'zod';
 import { filePath } from './reading-context.ts';
-import { choice, ipAddress, port, toggle } from './units.ts';
+import { choice, count, ipAddress, port, toggle } from './units.ts';
 
 export const logSection = z
   .strictObject({
@@ -45,6 +45,11 @@ export function hasSections(value: unknown, keys: readonly string[]): boolean {
     keys.every((key) => typeof (value as Record<string, unknown>)[key] === 'object')
   );
 }
+
+/** Threads of the packet engine. */
+export const mediaShards = count(0, 12, 0).describe(
+  'Threads that move media packets; 0 is one for each processor but one. More than the zone has media ports help only core.',
+);
 
 export const mediaEngine = choice(['native', 'portable'], 'native').describe(
   'Which packet engine moves media and what TURN relays. `native` falls back to `portable` where it was not compiled; choose `portable` only to rule the native one out.',

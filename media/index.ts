@@ -25,6 +25,7 @@ export {
   type EngineLimits,
   type PortableEngineOptions,
 } from './portable-engine/portable-engine.ts';
+export { EngineWatch } from './engine-watch.ts';
 export { openEngine } from './system-engine.ts';
 export { PortPairs, type BoundPair, type PortPairsOptions } from './port-pairs.ts';
 export { PortPoolError } from './port-pool.ts';

@@ -35,12 +35,12 @@ export class PortPairs {
     return this.#pool.sizes();
   }
 
-  /** Rejects PortPoolError `exhausted`, or EngineError when nothing can be bound. */
-  async open(both: boolean, use: PortSpec['use'] = 'media'): Promise<BoundPair> {
+  /** On this shard of the engine. Rejects PortPoolError `exhausted`, or EngineError when nothing can be bound. */
+  async open(both: boolean, use: PortSpec['use'] = 'media', shard = 0): Promise<BoundPair> {
     for (let attempt = 1; ; attempt++) {
       const pair = this.#pool.acquire();
       try {
-        return await this.#bind(pair, both, use);
+        return await this.#bind(pair, both, use, shard);
       } catch (error) {
         this.#pool.release(pair);
         const taken = error instanceof EngineError && error.code === 'address-in-use';
@@ -55,13 +55,13 @@ export class PortPairs {
     this.#pool.release(bound.pair);
   }
 
-  async #bind(pair: PortPair, both: boolean, use: PortSpec['use']): Promise<BoundPair> {
+  async #bind(pair: PortPair, both: boolean, use: PortSpec['use'], shard: number): Promise<BoundPair> {
     const address = this.#options.boundAddress;
-    const rtp = await this.#engine.openPort({ bind: { address, port: pair.rtp }, use });
+    const rtp = await this.#engine.openPort({ bind: { address, port: pair.rtp }, use, shard });
     const { receiveBufferBytes } = rtp;
     if (!both) return { pair, rtp: rtp.id, rtcp: undefined, receiveBufferBytes };
     try {
-      const rtcp = await this.#engine.openPort({ bind: { address, port: pair.rtcp }, use });
+      const rtcp = await this.#engine.openPort({ bind: { address, port: pair.rtcp }, use, shard });
       return { pair, rtp: rtp.id, rtcp: rtcp.id, receiveBufferBytes };
     } catch (error) {
       this.#engine.closePort(rtp.id);

@@ -1,6 +1,7 @@
 // The packet engine on this machine: the native one when it was built, else its portable twin; the machine's clock,
 // timers and randomness.
 import { randomBytes } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import type { EngineEvent, MediaEngine } from './engine.ts';
 import { loadBinding } from './native/binding.ts';
 import { createNativeEngine } from './native/native-engine.ts';
@@ -14,15 +15,17 @@ export interface OpenedEngine {
 
 /**
  * Opens an engine whose limits are `limits`; looks for idle flows every `sweepMs`. `wanted` keeps a choice open for
- * tests and for an operator who suspects the native engine; it works with `shards` threads.
+ * tests and for an operator who suspects the native engine; it works with so many `threads`,
+ * with 0 one for each processor but one.
  */
 export function openEngine(
   limits: EngineLimits,
   sweepMs: number,
   onEvent: (event: EngineEvent) => void,
   wanted: 'native' | 'portable' = 'native',
-  shards = 1,
+  threads = 1,
 ): OpenedEngine {
+  const shards = threads === 0 ? Math.max(1, availableParallelism() - 1) : threads;
   const binding = wanted === 'native' ? loadBinding() : { missing: 'the configuration asks for this one' };
   if ('missing' in binding) {
     const engine = createPortableEngine({

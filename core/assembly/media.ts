@@ -23,7 +23,13 @@ export function coreMediaOptions(
     ...observers,
     ...events,
     createEngine: (onEvent) => {
-      const { engine, what } = openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent, media.engine);
+      const { engine, what } = openEngine(
+        MEDIA_LIMITS,
+        MEDIA_LIMITS.engineSweepMs,
+        onEvent,
+        media.engine,
+        media.shards,
+      );
       observers.log.info({ engine: engine.kind }, what);
       return engine;
     },

@@ -1,6 +1,12 @@
 // Core's media room: the anchor that SIP talks to, the edges it reaches, and the engine's events on their way to the
 // sessions they belong to. Bounded by sessions in all and per user; every port is given back when a session ends.
-import { PortPairs, type EngineEvent, type FlowId, type MediaEngine } from '../../media/index.ts';
+import {
+  EngineWatch,
+  PortPairs,
+  type EngineEvent,
+  type FlowId,
+  type MediaEngine,
+} from '../../media/index.ts';
 import { idleRequest } from '../../zones/media-link/index.ts';
 import type { EdgeIdentity } from '../sip/edge-identity.ts';
 import type { MediaAnchor, MediaSession, MediaStart } from '../sip/media-anchor.ts';
@@ -38,6 +44,7 @@ export class CoreMedia implements MediaAnchor {
   /** Addresses that edges announce for media. */
   readonly #anchors = new Set<string>();
   readonly #epoch: string;
+  readonly #watch: EngineWatch;
   #closed = false;
 
   /** Plugs for the control channel, by message type. */
@@ -55,6 +62,7 @@ export class CoreMedia implements MediaAnchor {
       isAnchor: (address) => this.#anchors.has(address),
       count: options.count,
     };
+    this.#watch = new EngineWatch(options);
     this.#engine = options.createEngine((event) => this.#onEvent(event));
     const { insideAddress: boundAddress, portQuarantineMs: quarantineMs } = options;
     this.#insidePorts = new PortPairs(this.#engine, { ...options, boundAddress, quarantineMs });
@@ -200,10 +208,8 @@ export class CoreMedia implements MediaAnchor {
       case 'bad-tags':
         this.#byFlow.get(event.flow)?.call.badTags();
         return this.#options.count('media-bad-tags');
-      case 'port-failed':
-        return this.#options.count('media-port', 'failed');
       default:
-        return undefined;
+        return this.#watch.hear(event);
     }
   }
 
@@ -239,6 +245,7 @@ export class CoreMedia implements MediaAnchor {
   status(): object {
     return {
       edges: [...this.#edges.values()].map((edge) => edge.status()),
+      engine: { ...this.#engine.sizes(), shards: this.#engine.shards, ...this.#watch.status() },
       ports: this.#insidePorts.sizes(),
       sessions: [...this.#sessions.values()].map(({ call }) => call.status()),
     };

@@ -20,6 +20,7 @@ const SMALL_BUFFER =
   'the kernel gives the media link a small receive buffer: for more than about 200 calls set net.core.rmem_max to 4194304';
 
 export interface EdgeLinkOptions {
+  /** Its number among the links to this edge. */
   readonly shard: number;
   readonly epoch: string;
   readonly remote: TransportAddress;
@@ -39,6 +40,7 @@ export class EdgeLink {
   #bound: BoundPair | undefined;
   #link: LinkId | undefined;
   #key: Buffer | undefined;
+  #edgeShards = 0;
   #counter = 0n;
   #answeredAt = -Infinity;
   #announcedAt = 0;
@@ -57,6 +59,11 @@ export class EdgeLink {
     this.name = options.randomBytes(16).toString('hex');
     this.shard = own.shard;
     this.remote = own.remote;
+  }
+
+  /** The shard of the engine that carries it. */
+  get engineShard(): number {
+    return this.shard % this.#engine.shards;
   }
 
   get up(): boolean {
@@ -80,7 +87,7 @@ export class EdgeLink {
 
   /** Binds a socket. Rejects PortPoolError or EngineError. */
   async dial(): Promise<void> {
-    const bound = await this.#ports.open(false, 'trunk');
+    const bound = await this.#ports.open(false, 'trunk', this.engineShard);
     if (this.#closed) return this.#ports.close(bound);
     if (bound.receiveBufferBytes < WANTED_TRUNK_BUFFER_BYTES && this.#bound === undefined) {
       const { receiveBufferBytes } = bound;
@@ -98,9 +105,11 @@ export class EdgeLink {
   async announce(control: EdgeControl): Promise<boolean> {
     const key = this.#options.randomBytes(32);
     const { epoch } = this.#own;
-    const body = { epoch, shard: this.shard, link: this.name, key: key.toString('base64') };
+    const { shards } = this.#engine;
+    const body = { epoch, shard: this.shard, shards, link: this.name, key: key.toString('base64') };
     const reply = await control.request('media.link', body, { timeoutMs: this.#options.requestTimeoutMs });
-    const { fresh } = linkReply.parse(reply);
+    const { fresh, shards: edgeShards } = linkReply.parse(reply);
+    this.#edgeShards = edgeShards;
     this.#key = key;
     this.#announcedAt = this.#options.now();
     this.#cancelTick();
@@ -196,6 +205,14 @@ export class EdgeLink {
 
   status(): object {
     const { remote, shard, streams, up } = this;
-    return { shard, up, remote, streams, counters: this.#link && this.#engine.linkCounters(this.#link) };
+    const shards = { core: this.#engine.shards, edge: this.#edgeShards };
+    return {
+      shard,
+      shards,
+      up,
+      remote,
+      streams,
+      counters: this.#link && this.#engine.linkCounters(this.#link),
+    };
   }
 }

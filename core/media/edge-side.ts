@@ -2,7 +2,7 @@
 // The links outlive the control channel, so media goes on while SSH is away; when it returns the links are announced
 // again with fresh keys and the sessions claimed by name.
 import type { EngineEvent, MediaEngine, PortPairs } from '../../media/index.ts';
-import { claimReply, MAX_CLAIMS } from '../../zones/media-link/index.ts';
+import { claimReply, MAX_CLAIMS, MAX_LINKS } from '../../zones/media-link/index.ts';
 import type { CoreMediaOptions, EdgeControl } from './core-media-options.ts';
 import { EdgeLink } from './edge-link.ts';
 import { MediaRefusal } from './media-refusal.ts';
@@ -48,8 +48,10 @@ export class EdgeSide {
   async #dial(): Promise<void> {
     const place = await this.#options.locateEdge(this.name);
     if (place === undefined) throw new MediaRefusal('no-link', 'Edge unknown');
-    const links = place.ports.map((port, shard) => {
-      const remote = { address: place.address, port };
+    // One link per port of edge, so that all its shards have work; one per shard of ours, so that all of these have.
+    const count = Math.min(MAX_LINKS, Math.max(place.ports.length, this.#engine.shards));
+    const links = Array.from({ length: count }, (_, shard) => {
+      const remote = { address: place.address, port: place.ports[shard % place.ports.length]! };
       const own = { shard, epoch: this.#epoch, remote, onState: () => this.#report() };
       return new EdgeLink(this.#engine, this.#ports, this.#options, own);
     });
@@ -106,7 +108,7 @@ export class EdgeSide {
 
   #report(): void {
     const isUp = this.#links.some((link) => link.up);
-    const missing = this.#links.filter((link) => link.missing).map((link) => link.remote.port);
+    const missing = [...new Set(this.#links.filter((link) => link.missing).map((link) => link.remote.port))];
     const words = `no answer from UDP ${missing.join(' and ')} of ${this.name}: is it open from core to edge?`;
     const cause = missing.length === 0 ? '' : `${isUp ? 'partly up: ' : ''}${words}`;
     this.#options.reportMedia(this.name, { state: isUp ? 'up' : 'down', cause });

@@ -133,7 +133,7 @@ export class MediaLine {
   async open(): Promise<void> {
     if (this.#resources !== undefined) return;
     const link = this.#host.edge.bestLink();
-    const inside = await this.#host.ports.open(this.content === 'rtp');
+    const inside = await this.#host.ports.open(this.content === 'rtp', 'media', link.engineShard);
     const channels = takeChannels(link);
     const stream = this.#host.nextStream();
     try {

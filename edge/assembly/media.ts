@@ -17,7 +17,13 @@ export function edgeMediaOptions(
   return {
     ...observers,
     createEngine: (onEvent) => {
-      const { engine, what } = openEngine(MEDIA_LIMITS, MEDIA_LIMITS.engineSweepMs, onEvent, media.engine);
+      const { engine, what } = openEngine(
+        MEDIA_LIMITS,
+        MEDIA_LIMITS.engineSweepMs,
+        onEvent,
+        media.engine,
+        media.shards,
+      );
       observers.log.info({ engine: engine.kind }, what);
       return engine;
     },

@@ -33,7 +33,11 @@ const core = (name = 'core.one', keep = true): CoreControl => ({
 const ask = async (type: string, body: object, from = core()): Promise<unknown> =>
   edge.controlHandlers[type]!(body, from);
 const link = (body: object = {}, from = core()): Promise<unknown> =>
-  ask('media.link', { epoch: EPOCH, shard: 0, link: LINK, key: KEY.toString('base64'), ...body }, from);
+  ask(
+    'media.link',
+    { epoch: EPOCH, shard: 0, shards: 1, link: LINK, key: KEY.toString('base64'), ...body },
+    from,
+  );
 const openStream = (body: object = {}, from = core()): Promise<unknown> =>
   ask(
     'media.open',
@@ -175,8 +179,8 @@ describe('control messages', () => {
   test('a core that restarted loses what its former self had opened', async () => {
     await link();
     await openStream();
-    expect(await link({ link: 'd'.repeat(32), epoch: `${EPOCH}-2` })).toEqual({ fresh: true });
-    expect(edge.sizes()).toMatchObject({ sessions: 0, engine: { links: 1 }, pairs: { lent: 0 } });
+    expect(await link({ link: 'd'.repeat(32), epoch: `${EPOCH}-2` })).toEqual({ fresh: true, shards: 1 });
+    expect(edge.sizes()).toMatchObject({ sessions: 0, engine: { links: 0 }, pairs: { lent: 0 } });
   });
 
   test('a claim in parts keeps what it names and closes the rest; unknown names come back', async () => {

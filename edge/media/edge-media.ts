@@ -3,6 +3,7 @@
 // by port pairs, sessions per core and streams per session; what nobody claims is closed.
 import {
   EngineError,
+  EngineWatch,
   PortPairs,
   PortPoolError,
   type BoundPair,
@@ -44,6 +45,7 @@ export class EdgeMedia {
   readonly #engine: MediaEngine;
   readonly #ports: PortPairs;
   readonly #links: LinkDoor;
+  readonly #watch: EngineWatch;
   readonly #cores = new Map<string, CoreState>();
   readonly #byFlow = new Map<FlowId, { readonly session: EdgeSession; readonly stream: EdgeStream }>();
   #cancelSweep: () => void = () => {};
@@ -60,6 +62,7 @@ export class EdgeMedia {
 
   constructor(options: EdgeMediaOptions) {
     this.#options = options;
+    this.#watch = new EngineWatch(options);
     this.#engine = options.createEngine((event) => this.#onEvent(event));
     this.#ports = new PortPairs(this.#engine, { ...options, quarantineMs: options.portQuarantineMs });
     this.#links = new LinkDoor(this.#engine, options);
@@ -113,7 +116,7 @@ export class EdgeMedia {
     }
   }
 
-  #link(request: LinkRequest, from: CoreControl): { fresh: boolean } {
+  #link(request: LinkRequest, from: CoreControl): { fresh: boolean; shards: number } {
     const name = from.peer.name;
     const core = this.#coreOf(from);
     if (core.epoch !== undefined && core.epoch !== request.epoch) {
@@ -121,7 +124,7 @@ export class EdgeMedia {
       this.#links.closeLinks(name, request.epoch);
     }
     core.epoch = request.epoch;
-    return this.#links.announce(name, request);
+    return { ...this.#links.announce(name, request), shards: this.#engine.shards };
   }
 
   #coreOf(from: CoreControl): CoreState {
@@ -141,11 +144,11 @@ export class EdgeMedia {
 
   async #open(request: OpenRequest, from: CoreControl): Promise<OpenReply> {
     const core = this.#coreOf(from);
-    const link = this.#links.engineLink(from.peer.name, request.link);
+    const { link, shard } = this.#links.engineLink(from.peer.name, request.link);
     const session = this.#sessionFor(core, request, from.peer.name);
     session.opening.add(request.stream);
     try {
-      const ports = await this.#ports.open(request.content !== 'opaque');
+      const ports = await this.#ports.open(request.content !== 'opaque', 'media', shard);
       if (session.closed) {
         this.#ports.close(ports);
         throw new EdgeMediaRefusal('closed', 'the session was closed meanwhile');
@@ -269,10 +272,8 @@ export class EdgeMedia {
         return this.#byFlow.get(event.flow)?.stream.sourceSeen(event.flow, event.source);
       case 'idle':
         return this.#idle(event.flow);
-      case 'port-failed':
-        return this.#options.count('media-port', 'failed');
       default:
-        return undefined;
+        return this.#watch.hear(event);
     }
   }
 
@@ -319,7 +320,8 @@ export class EdgeMedia {
         streams: [...session.streams.values()].map((stream) => stream.status()),
       })),
     );
-    return { links: this.#links.status(), ports: this.#ports.sizes(), sessions };
+    const engine = { ...this.#engine.sizes(), shards: this.#engine.shards, ...this.#watch.status() };
+    return { engine, links: this.#links.status(), ports: this.#ports.sizes(), sessions };
   }
 }
 

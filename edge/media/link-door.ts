@@ -20,7 +20,8 @@ interface LinkRecord {
   readonly core: string;
   readonly epoch: string;
   readonly shard: number;
-  readonly engineLink: LinkId;
+  /** In the engine since its first hello, on the shard of the port that this came to. */
+  engineLink: LinkId | undefined;
   /** The link port that its last hello came to. */
   port: PortId;
   key: Buffer;
@@ -37,6 +38,8 @@ export class LinkDoor {
   readonly #engine: MediaEngine;
   readonly #options: EdgeMediaOptions;
   readonly #ports: PortId[] = [];
+  /** Shard of each port, in the order of the ports. */
+  readonly #shards = new Map<PortId, number>();
   readonly #records = new Map<string, LinkRecord>();
   readonly bound: TransportAddress[] = [];
 
@@ -46,10 +49,13 @@ export class LinkDoor {
   }
 
   async listen(): Promise<void> {
-    for (const port of this.#options.linkPorts) {
+    for (const [index, port] of this.#options.linkPorts.entries()) {
       const bind = { address: this.#options.linkAddress, port };
-      const { id, bound, receiveBufferBytes } = await this.#engine.openPort({ bind, use: 'trunk' });
+      const shard = index % this.#engine.shards;
+      const opened = await this.#engine.openPort({ bind, use: 'trunk', shard });
+      const { id, bound, receiveBufferBytes } = opened;
       this.#ports.push(id);
+      this.#shards.set(id, shard);
       this.bound.push(bound);
       if (receiveBufferBytes < WANTED_TRUNK_BUFFER_BYTES) {
         this.#options.log.warn({ port: bound.port, receiveBufferBytes }, SMALL_BUFFER);
@@ -66,7 +72,7 @@ export class LinkDoor {
       known.key = key;
       return { fresh: false };
     }
-    const [port] = this.#ports;
+    const port = this.#ports[request.shard % Math.max(1, this.#ports.length)];
     if (port === undefined) throw new EdgeMediaRefusal('closed', 'edge has no media link port');
     for (const old of this.#of(core)) if (old.shard === request.shard) this.#remove(old);
     this.#records.set(request.link, {
@@ -74,7 +80,7 @@ export class LinkDoor {
       core,
       epoch: request.epoch,
       shard: request.shard,
-      engineLink: this.#engine.addLink(port, undefined),
+      engineLink: undefined,
       port,
       key,
       counter: -1n,
@@ -86,11 +92,15 @@ export class LinkDoor {
     return { fresh: true };
   }
 
-  /** The engine's handle of a core's link. Throws EdgeMediaRefusal `unknown-link`. */
-  engineLink(core: string, link: string): LinkId {
+  /**
+   * The engine's handle of a core's link, and the shard that it is of: its own from its first hello on. Throws
+   * EdgeMediaRefusal `unknown-link`.
+   */
+  engineLink(core: string, link: string): { readonly link: LinkId; readonly shard: number } {
     const record = this.#records.get(link);
     if (record?.core !== core) throw new EdgeMediaRefusal('unknown-link', 'no such media link');
-    return record.engineLink;
+    record.engineLink ??= this.#engine.addLink(record.port, undefined);
+    return { link: record.engineLink, shard: this.#shards.get(record.port) ?? 0 };
   }
 
   /** A STUN message on a link port. */
@@ -101,6 +111,10 @@ export class LinkDoor {
     if (record === undefined) return this.#options.count('media-hello-refused', 'unknown-link');
     if (!isSealed(hello, record.key)) return this.#options.count('media-hello-refused', 'bad-seal');
     if (hello.counter <= record.counter) return this.#options.count('media-hello-refused', 'replayed');
+    const moves =
+      record.engineLink !== undefined && this.#shards.get(event.port) !== this.#shards.get(record.port);
+    // What the link carries is another thread's: it would have to be opened anew.
+    if (moves) return this.#options.count('media-hello-refused', 'wrong-shard');
     record.counter = hello.counter;
     this.#heard(record, event.port, event.source);
     this.#engine.sendStun(event.port, printHelloAnswer(hello, record.key, event.source), event.source);
@@ -108,7 +122,8 @@ export class LinkDoor {
 
   #heard(record: LinkRecord, port: PortId, source: TransportAddress): void {
     record.heardAt = this.#options.now();
-    if (record.port !== port) this.#engine.setLinkPort(record.engineLink, port);
+    if (record.engineLink === undefined) record.engineLink = this.#engine.addLink(port, undefined);
+    else if (record.port !== port) this.#engine.setLinkPort(record.engineLink, port);
     record.port = port;
     const moved = record.remote?.address !== source.address || record.remote.port !== source.port;
     if (moved) {
@@ -147,7 +162,8 @@ export class LinkDoor {
 
   /** Where its hellos come to; before the first, the port that core dials for its shard. */
   #portNumber(record: LinkRecord): number | undefined {
-    const heard = record.remote === undefined ? record.shard : this.#ports.indexOf(record.port);
+    const dialled = record.shard % Math.max(1, this.#ports.length);
+    const heard = record.remote === undefined ? dialled : this.#ports.indexOf(record.port);
     return this.bound[heard]?.port;
   }
 
@@ -157,7 +173,7 @@ export class LinkDoor {
   }
 
   #remove(record: LinkRecord): void {
-    this.#engine.removeLink(record.engineLink);
+    if (record.engineLink !== undefined) this.#engine.removeLink(record.engineLink);
     this.#records.delete(record.name);
   }
 
@@ -171,7 +187,8 @@ export class LinkDoor {
       port: this.#portNumber(record),
       up: record.up,
       remote: record.remote,
-      counters: this.#engine.linkCounters(record.engineLink),
+      shard: this.#shards.get(record.port),
+      counters: record.engineLink && this.#engine.linkCounters(record.engineLink),
     }));
   }
 }

@@ -47,8 +47,8 @@ export class StepClock {
 function engineOn(clock: StepClock, onEvent: (event: EngineEvent) => void): MediaEngine {
   return createPortableEngine({
     now: () => clock.now,
-    timeOfDay: () => 0,
-    shards: 1,
+    timeOfDay: () => clock.now,
+    shards: 2,
     every: clock.every,
     randomToken: () => randomBytes(4).readUInt32BE(0),
     onEvent,

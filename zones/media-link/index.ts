@@ -19,6 +19,7 @@ export {
   linkReply,
   linkRequest,
   MAX_CLAIMS,
+  MAX_LINKS,
   openReply,
   openRequest,
   type LatchRequest,

@@ -10,6 +10,10 @@ const channel = z.int().min(0x4000).max(0xffff);
 const streamNumber = z.int().min(0).max(0xffff);
 const port = z.int().min(1).max(65535);
 
+/** Links between a core and an edge. */
+export const MAX_LINKS = 12;
+const shards = z.int().min(1).max(64);
+
 /** Sessions named in one `media.claim`; keeps a frame under 64 KiB. */
 export const MAX_CLAIMS = 1000;
 
@@ -20,12 +24,19 @@ export const MAX_CLAIMS = 1000;
  */
 export const linkRequest = z.strictObject({
   epoch,
-  shard: z.int().min(0).max(11),
+  shard: z
+    .int()
+    .min(0)
+    .max(MAX_LINKS - 1),
+  shards,
   link: linkId,
   key: z.base64().length(44),
 });
-/** `fresh`: edge did not know this link, so streams that core believes open on it are gone. */
-export const linkReply = z.strictObject({ fresh: z.boolean() });
+/**
+ * `fresh`: edge did not know this link, so streams that core believes open on it are gone. `shards`: how many threads
+ * move packets there, as the request says of core.
+ */
+export const linkReply = z.strictObject({ fresh: z.boolean(), shards });
 
 /** core → edge: a port pair for one media section. Channels are core's to choose, unique on their link. */
 export const openRequest = z.strictObject({
