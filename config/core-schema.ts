@@ -393,6 +393,11 @@ export const coreSchema = z
       ),
     'rate-control': rateControl,
     'intrusion-protection': intrusionSection({
+      'http-resource': [
+        false,
+        'Requests of one user at one address that no rule of the allow list permits. Honest clients ask for much that is not there: leave it off unless you hunt somebody.',
+      ],
+      'xmpp-auth': [true, 'Failed messaging sign-ins: laid as in http-auth.'],
       'http-auth': [
         true,
         'Wrong passwords of one user at one address; unknown users and forged tokens of an address.',
