@@ -216,10 +216,11 @@ function skipCharacter(bytes: Buffer, at: number): number {
   const first = bytes[at]!;
   const length = first >= 0xf0 ? 4 : first >= 0xe0 ? 3 : 2;
   if (first < 0xc2 || first > 0xf4) return NONE;
-  if (at + length > bytes.length) return CUT;
+  for (let tail = at + 1; tail < at + length; tail += 1) {
+    if (tail >= bytes.length) return CUT;
+    if ((bytes[tail]! & 0xc0) !== 0x80) return NONE;
+  }
   const second = bytes[at + 1]!;
-  if (!isTail(second) || (length > 2 && !isTail(bytes[at + 2]!)) || (length > 3 && !isTail(bytes[at + 3]!)))
-    return NONE;
   if (length === 3) {
     const code = ((first & 0x0f) << 12) | ((second & 0x3f) << 6) | (bytes[at + 2]! & 0x3f);
     if (code < 0x800 || (code >= 0xd800 && code <= 0xdfff) || code >= 0xfffe) return NONE;
@@ -228,8 +229,4 @@ function skipCharacter(bytes: Buffer, at: number): number {
     if (high < 0x10 || high > 0x10f) return NONE;
   }
   return at + length;
-}
-
-function isTail(byte: number): boolean {
-  return (byte & 0xc0) === 0x80;
 }
