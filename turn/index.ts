@@ -35,4 +35,5 @@ export type { OwnAddress } from './relay/relay-path.ts';
 export { createCredentials, timeLimitedPassword, type CredentialOptions } from './server/credentials.ts';
 export type { RelayAddress } from './server/turn-options.ts';
 export { TurnServer, type TurnListener, type TurnServerOptions } from './turn-server.ts';
+export { UdpSocket } from './udp-socket.ts';
 export type { AllocationStatus } from './turn-status.ts';

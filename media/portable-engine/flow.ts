@@ -1,7 +1,7 @@
 // The packet path of the portable engine: one flow, one direction, from input to output in one call.
 // take → kind (RFC 5761) → unprotect → protect → send; each step drops and counts by name.
 // Trusts no source: what `accept` does not name can at most become a probe.
-import { looksLikeStun, type TransportAddress } from '../../turn/index.ts';
+import { looksLikeStun, type TransportAddress, type UdpSocket } from '../../turn/index.ts';
 import {
   CHANNEL_HEADER_BYTES,
   TOKEN_BYTES,
@@ -19,11 +19,10 @@ import type { SrtpReceiver, SrtpSender, Unprotected } from '../srtp.ts';
 import type { CaptureRing } from './capture-ring.ts';
 import type { Link } from './link.ts';
 import type { ProbeTable } from './probe-table.ts';
-import type { UdpPort } from './udp-port.ts';
 
 /** An output with its handles looked up. */
 export type Output =
-  | { readonly kind: 'port'; readonly port: UdpPort; readonly remote: TransportAddress }
+  | { readonly kind: 'port'; readonly port: UdpSocket; readonly remote: TransportAddress }
   | { readonly kind: 'channel'; readonly link: Link; readonly channel: number };
 
 /** A flow's parts with their handles looked up; the engine replaces them when the flow changes. */
@@ -246,7 +245,7 @@ export class Flow {
     this.#show('out', output.kind === 'port' ? bytes : bytes.subarray(CHANNEL_HEADER_BYTES));
     const sent =
       output.kind === 'port'
-        ? output.port.send(bytes, output.remote)
+        ? output.port.send(bytes, output.remote.address, output.remote.port)
         : output.link.send(bytes, output.channel);
     if (sent) this.#counts.packetsOut += 1;
     else this.#drops['no-destination'] += 1;

@@ -1,9 +1,8 @@
 // A link of the portable engine: one remote 5-tuple on a trunk port, streams told apart by the ChannelData header
 // (RFC 8656 §12.4). Trusts the source address only because a STUN exchange has proven it; a channel that is not
 // set up, or a length that does not match the datagram, is dropped and counted.
-import type { TransportAddress } from '../../turn/index.ts';
+import type { TransportAddress, UdpSocket } from '../../turn/index.ts';
 import { CHANNEL_HEADER_BYTES, FIRST_CHANNEL, type LinkCounters } from '../engine.ts';
-import type { UdpPort } from './udp-port.ts';
 
 /** What a link delivers to. */
 export interface ChannelReceiver {
@@ -12,11 +11,11 @@ export interface ChannelReceiver {
 
 export class Link {
   remote: TransportAddress | undefined;
-  #port: UdpPort;
+  #port: UdpSocket;
   readonly #channels = new Map<number, ChannelReceiver>();
   readonly #counters = { packetsIn: 0, packetsOut: 0, unknownChannel: 0, malformed: 0 };
 
-  constructor(port: UdpPort, remote: TransportAddress | undefined) {
+  constructor(port: UdpSocket, remote: TransportAddress | undefined) {
     this.#port = port;
     this.remote = remote;
   }
@@ -26,7 +25,7 @@ export class Link {
   }
 
   /** Sends from this port from now on. */
-  use(port: UdpPort): void {
+  use(port: UdpSocket): void {
     this.#port = port;
   }
 
@@ -59,6 +58,6 @@ export class Link {
     framed.writeUInt16BE(channel, 0);
     framed.writeUInt16BE(framed.length - CHANNEL_HEADER_BYTES, 2);
     this.#counters.packetsOut += 1;
-    return this.#port.send(framed, this.remote);
+    return this.#port.send(framed, this.remote.address, this.remote.port);
   }
 }

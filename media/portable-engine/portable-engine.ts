@@ -1,6 +1,6 @@
 // The media engine on node:dgram and node:crypto: the twin that needs no compiler. Control path only; the packet
 // path is flow.ts. Every table has a limit; events are bounded in rate here, whatever arrives on the wire.
-import { looksLikeStun, type TransportAddress } from '../../turn/index.ts';
+import { looksLikeStun, UdpSocket, type TransportAddress } from '../../turn/index.ts';
 import {
   EngineError,
   type CapturedPacket,
@@ -33,7 +33,6 @@ import { ProbeTable } from './probe-table.ts';
 import { EventRate } from './event-rate.ts';
 import { foreign, Homes, usesOf } from './homes.ts';
 import { Trunk } from './trunk.ts';
-import { UdpPort } from './udp-port.ts';
 
 export interface PortableEngineOptions {
   /** Steady, and of the day, in milliseconds: a step of the latter is told. */
@@ -70,7 +69,7 @@ export interface EngineLimits {
 const DEFAULT_CLOCK_RATE = 8000;
 
 type OpenPort = {
-  readonly port: UdpPort;
+  readonly port: UdpSocket;
   flow: FlowId | undefined;
   readonly trunk: Trunk | undefined;
   shard: number;
@@ -130,16 +129,17 @@ class PortableEngine implements MediaEngine {
     }
   }
 
-  #bind(id: PortId, spec: PortSpec): Promise<UdpPort> {
+  #bind(id: PortId, spec: PortSpec): Promise<UdpSocket> {
     const { now, onEvent, limits } = this.#options;
     const failures = new EventRate(1000, 1);
-    return UdpPort.open({
+    return UdpSocket.open({
       bind: spec.bind,
       bufferBytes: spec.use === 'trunk' ? limits.trunkBufferBytes : undefined,
       onPacket: (bytes, address, port) => this.#fromPort(id, bytes, address, port),
       onFailure: (code) => {
         if (failures.admit(code, now())) onEvent({ type: 'port-failed', port: id, code });
       },
+      refusal: (code, text, cause) => new EngineError(code, text, cause),
     });
   }
 
@@ -170,7 +170,7 @@ class PortableEngine implements MediaEngine {
   }
 
   sendStun(id: PortId, bytes: Buffer, to: TransportAddress): void {
-    this.#ports.get(id)?.port.send(bytes, to);
+    this.#ports.get(id)?.port.send(bytes, to.address, to.port);
   }
 
   addLink(portId: PortId, remote: TransportAddress | undefined): LinkId {

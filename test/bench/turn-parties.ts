@@ -12,15 +12,18 @@ export const TURN_PORT = 13_478;
 export const CREDENTIALS = { username: 'alice', password: 'wonderland' };
 export const coturnPresent = existsSync('/usr/bin/turnserver');
 
+/** As bin/viaduct.mjs starts its processes. */
+const FLAGS = ['--max-semi-space-size=64'];
+
 const COTURN = (
   `/usr/bin/turnserver -n -m 1 -a -r TANDBERG -u alice:wonderland -p ${TURN_PORT} -L 127.0.0.1 -E 127.0.0.1 ` +
-  '--min-port 24000 --max-port 29999 --allow-loopback-peers --no-cli --no-tls --no-dtls --no-tcp ' +
+  '--min-port 20000 --max-port 31999 --allow-loopback-peers --no-cli --no-tls --no-dtls --no-tcp ' +
   '--no-multicast-peers --log-file /dev/null'
 ).split(' ');
 
 /** Starts a server; resolves once it answers. */
 export async function startTurnParty(name: TurnParty, folder: string): Promise<ChildProcess> {
-  const own = [process.execPath, path.join(import.meta.dirname, 'turn-server-process.ts'), String(TURN_PORT)];
+  const own = [process.execPath, ...FLAGS, path.join(import.meta.dirname, 'turn-server-process.ts'), String(TURN_PORT)];
   const coturn = [
     ...COTURN,
     '--userdb',

@@ -7,8 +7,9 @@ import type { StreamAdmission, StreamRefusal } from '../doors/stream-admission.t
 import type { TurnFrame } from '../doors/turn-framer.ts';
 import { canonicalAddress, type TransportAddress } from '../ip-address.ts';
 import type { DtlsContextHandle, DtlsSessionHandle, TurnBinding } from '../native/binding.ts';
-import { UdpSocket } from '../relay/udp-socket.ts';
+import { relayRefusal } from '../relay/relay-engine.ts';
 import { looksLikeStun } from '../stun.ts';
+import { UdpSocket } from '../udp-socket.ts';
 import { DtlsAssociation, type DtlsCloseReason } from './dtls-association.ts';
 
 export interface DtlsIdentity {
@@ -83,6 +84,7 @@ export class DtlsDoor {
       bufferBytes,
       onPacket: (bytes, address, port) => this.#packet(bytes, address, port),
       onFailure,
+      refusal: relayRefusal,
     });
     return this.#socket.bound;
   }

@@ -2,9 +2,9 @@
 // tick it came in; closes for good, one family or all.
 import type { RelayEnd } from '../server/turn-input.ts';
 import type { AddressFamily } from '../turn-values.ts';
-import type { RelayCounters } from './relay-engine.ts';
+import { relayRefusal, type RelayCounters } from './relay-engine.ts';
 import { RelayPath, type OwnAddress, type RelayDrop } from './relay-path.ts';
-import { UdpSocket } from './udp-socket.ts';
+import { UdpSocket } from '../udp-socket.ts';
 
 export interface PortableAllocationOptions {
   readonly own: readonly OwnAddress[];
@@ -57,6 +57,7 @@ export class PortableAllocation {
         bufferBytes: this.#options.bufferBytes,
         onPacket: (bytes, address, port) => this.#fromPeer(bytes, address, port),
         onFailure: (code) => this.#failed(code),
+        refusal: relayRefusal,
       });
       if (this.#closed) return socket.close();
       if (family === 4) this.#four = socket;

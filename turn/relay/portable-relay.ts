@@ -12,6 +12,7 @@ import { isSendIndication } from './indications.ts';
 import { PortableAllocation } from './portable-allocation.ts';
 import {
   RelayEngineError,
+  relayRefusal,
   type ClientEnd,
   type ListenerId,
   type RelayCounters,
@@ -20,7 +21,7 @@ import {
   type RelaySpec,
 } from './relay-engine.ts';
 import type { OwnAddress } from './relay-path.ts';
-import { UdpSocket } from './udp-socket.ts';
+import { UdpSocket } from '../udp-socket.ts';
 
 export interface PortableRelayOptions {
   /** How our announced addresses are reached on this machine. */
@@ -61,6 +62,7 @@ export class PortableRelay implements RelayEngine {
       bufferBytes: this.#options.listenerBufferBytes,
       onPacket: (bytes, address, port) => this.#fromClient(id, clients, bytes, address, port),
       onFailure: (code) => this.#options.events.onFailure('listener', code),
+      refusal: relayRefusal,
     });
     if (this.#closed) {
       socket.close();

@@ -56,6 +56,15 @@ export class RelayEngineError extends Error {
   }
 }
 
+/** The error of a socket that could not be opened. */
+export function relayRefusal(
+  code: RelayEngineError['code'],
+  text: string,
+  options: ErrorOptions,
+): RelayEngineError {
+  return new RelayEngineError(code, text, options);
+}
+
 export interface RelayEngine {
   readonly kind: 'portable' | 'native';
   /** Whether DONT-FRAGMENT can be obeyed, in Allocate and in Send (RFC 8656 §14). */

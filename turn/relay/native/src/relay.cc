@@ -219,6 +219,7 @@ void Relay::closeSocket(std::shared_ptr<TurnSocket>& socket) {
   socket = nullptr;
 }
 
+/** The thread is not woken: it hears of it before the next packet, or by the next sweep. */
 void Relay::closeRelay(uint32_t id, int family) {
   const auto found = allocations_.find(id);
   if (found == allocations_.end()) return;
@@ -229,7 +230,6 @@ void Relay::closeRelay(uint32_t id, int family) {
     shard_.post([allocation = entry.allocation](Path& path) { turn(path).clients.remove(*allocation); });
     allocations_.erase(found);
   }
-  shard_.settle();
 }
 
 bool Relay::counters(uint32_t id, std::vector<double>* values) const {

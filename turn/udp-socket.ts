@@ -1,16 +1,17 @@
-// One UDP socket of the portable relay. Owns the node:dgram socket from bind to close; errors are heard from the start.
+// One UDP socket of the portable engines, TURN's and media's. Owns the node:dgram socket from bind to close; errors are heard from the start.
 // Node resolves even literal addresses by default; the lookup here answers at once, so a send stays in this tick.
 import { createSocket, type Socket } from 'node:dgram';
 import { isIPv6 } from 'node:net';
-import type { TransportAddress } from '../ip-address.ts';
-import { RelayEngineError } from './relay-engine.ts';
+import type { TransportAddress } from './ip-address.ts';
 
 export interface UdpSocketOptions {
   readonly bind: TransportAddress;
-  /** Kernel receive and send buffer of this socket. */
-  readonly bufferBytes: number;
+  /** Kernel receive and send buffer of this socket; undefined leaves the system's default. */
+  readonly bufferBytes: number | undefined;
   readonly onPacket: (bytes: Buffer, address: string, port: number) => void;
   readonly onFailure: (code: string) => void;
+  /** The error that `open` rejects with, in the words of who asks. */
+  readonly refusal: (code: 'address-in-use' | 'bind-failed', text: string, options: ErrorOptions) => Error;
 }
 
 type Lookup = (
@@ -21,12 +22,14 @@ type Lookup = (
 
 export class UdpSocket {
   readonly bound: TransportAddress;
+  readonly receiveBufferBytes: number;
   readonly #socket: Socket;
   #open = true;
 
   private constructor(socket: Socket, options: UdpSocketOptions) {
     this.#socket = socket;
     this.bound = { address: options.bind.address, port: socket.address().port };
+    this.receiveBufferBytes = socket.getRecvBufferSize();
     socket.on('message', (bytes, source) => {
       // Nobody can answer port 0, which only a forged packet has, and node:dgram throws when asked to.
       if (this.#open && source.port !== 0) options.onPacket(bytes, source.address, source.port);
@@ -34,7 +37,7 @@ export class UdpSocket {
     socket.on('error', (error: NodeJS.ErrnoException) => options.onFailure(error.code ?? 'unknown'));
   }
 
-  /** Rejects RelayEngineError `address-in-use` or `bind-failed`; the socket is closed then. */
+  /** Rejects with the caller's `refusal`; the socket is closed then. */
   static open(options: UdpSocketOptions): Promise<UdpSocket> {
     const { promise, resolve, reject } = Promise.withResolvers<UdpSocket>();
     const { address, port } = options.bind;
@@ -44,13 +47,12 @@ export class UdpSocket {
     const refuse = (error: NodeJS.ErrnoException): void => {
       socket.close();
       const code = error.code === 'EADDRINUSE' ? 'address-in-use' : 'bind-failed';
-      reject(new RelayEngineError(code, `UDP ${address}:${port}: ${error.code}`, { cause: error }));
+      reject(options.refusal(code, `UDP ${address}:${port}: ${error.code}`, { cause: error }));
     };
     socket.once('error', refuse);
     socket.bind({ address, port, exclusive: true }, () => {
       socket.off('error', refuse);
-      socket.setRecvBufferSize(options.bufferBytes);
-      socket.setSendBufferSize(options.bufferBytes);
+      setBuffers(socket, options.bufferBytes);
       resolve(new UdpSocket(socket, options));
     });
     return promise;
@@ -71,4 +73,10 @@ export class UdpSocket {
     this.#open = false;
     this.#socket.close();
   }
+}
+
+function setBuffers(socket: Socket, bytes: number | undefined): void {
+  if (bytes === undefined) return;
+  socket.setRecvBufferSize(bytes);
+  socket.setSendBufferSize(bytes);
 }

@@ -1,9 +1,10 @@
 // The UDP socket: port 0, which only a forged packet has, is nobody; what the kernel refuses is lost and the socket lives on.
 import { afterEach, expect, test } from 'vitest';
-import type { RelayEngineError } from './relay-engine.ts';
+import { relayRefusal, type RelayEngineError } from './relay/relay-engine.ts';
 import { UdpSocket } from './udp-socket.ts';
 
 const open: UdpSocket[] = [];
+const refusal = relayRefusal;
 afterEach(() => open.splice(0).forEach((socket) => socket.close()));
 
 async function socketAt(port: number, heard: (what: string) => void = () => undefined): Promise<UdpSocket> {
@@ -12,6 +13,7 @@ async function socketAt(port: number, heard: (what: string) => void = () => unde
     bufferBytes: 65_536,
     onPacket: (bytes) => heard(bytes.toString()),
     onFailure: heard,
+    refusal,
   });
   open.push(socket);
   return socket;
@@ -45,6 +47,7 @@ test.each([
     bufferBytes: 65_536,
     onPacket: () => undefined,
     onFailure: () => undefined,
+    refusal,
   });
   await expect(second).rejects.toThrow(
     expect.objectContaining({ name: 'RelayEngineError', code }) as RelayEngineError,
