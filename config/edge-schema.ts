@@ -3,7 +3,7 @@
 import { z } from 'zod';
 import { edgeLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
-import { intrusionSection } from './intrusion-section.ts';
+import { intrusionSection, nftables } from './intrusion-section.ts';
 import { adminSection, hasSections, logSection, mediaEngine, mediaShards, zoneFiles } from './sections.ts';
 import { turnSection } from './turn-section.ts';
 import { count, duration, hostName, ipAddress, mediaPortRange, port, size } from './units.ts';
@@ -116,20 +116,23 @@ export const edgeSchema = z
     sip,
     media,
     turn: turnSection,
-    'intrusion-protection': intrusionSection({
-      'http-protocol': [true, 'Requests that are no HTTP, from one address.'],
-      'sip-protocol': [false, 'Messages that are no SIP and forged flow tokens, from one address.'],
-      'sip-auth': [
-        false,
-        'Refused REGISTERs with credentials, of one user at one address; one success takes them back.',
-      ],
-      'ssh-auth': [
-        true,
-        'Logins on 2222 under a name that no core has, or with a wrong signature, from one address.',
-      ],
-      'ssh-protocol': [true, 'What is no SSH, or no SSH of a core, on 2222, from one address.'],
-      'xmpp-protocol': [false, 'Streams that are no XML or carry forbidden XML, from one address.'],
-    }),
+    'intrusion-protection': intrusionSection(
+      {
+        'http-protocol': [true, 'Requests that are no HTTP, from one address.'],
+        'sip-protocol': [false, 'Messages that are no SIP and forged flow tokens, from one address.'],
+        'sip-auth': [
+          false,
+          'Refused REGISTERs with credentials, of one user at one address; one success takes them back.',
+        ],
+        'ssh-auth': [
+          true,
+          'Logins on 2222 under a name that no core has, or with a wrong signature, from one address.',
+        ],
+        'ssh-protocol': [true, 'What is no SSH, or no SSH of a core, on 2222, from one address.'],
+        'xmpp-protocol': [false, 'Streams that are no XML or carry forbidden XML, from one address.'],
+      },
+      { nftables },
+    ),
     xmpp: edgeXmpp,
     admin: adminSection,
     log: logSection,

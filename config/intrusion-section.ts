@@ -25,8 +25,11 @@ const category = ([on, prose]: Category) =>
     .prefault({})
     .describe(prose);
 
-/** The section, with `names` as its categories. */
-export function intrusionSection<const Names extends Readonly<Record<string, Category>>>(names: Names) {
+/** The section, with `names` as its categories and `more` keys besides. */
+export function intrusionSection<
+  const Names extends Readonly<Record<string, Category>>,
+  const More extends z.core.$ZodLooseShape = Record<never, never>,
+>(names: Names, more?: More) {
   const entries = Object.entries(names).map(([name, settings]) => [name, category(settings)] as const);
   const categories = Object.fromEntries(entries) as Record<keyof Names & string, ReturnType<typeof category>>;
   const exemption = z.strictObject({
@@ -49,6 +52,7 @@ export function intrusionSection<const Names extends Readonly<Record<string, Cat
         .strictObject(categories)
         .prefault({} as never)
         .describe('What counts as a failure.'),
+      ...((more ?? {}) as More),
       exempt: z.array(exemption).max(1_000).default([]).describe('Networks that are never kept out.'),
     })
     .prefault({} as never)
@@ -56,3 +60,24 @@ export function intrusionSection<const Names extends Readonly<Record<string, Cat
       'Intrusion protection: who fails too often is kept out for a while. `viaduct bans` lists and lets in again.',
     );
 }
+
+const nftName = (usual: string) =>
+  z
+    .string()
+    .regex(/^[A-Za-z][A-Za-z0-9_]{0,30}$/, { error: (issue) => `${JSON.stringify(issue.input)} is no name` })
+    .meta({ allowed: 'a name of nftables: a letter, then letters, digits and _, 31 at most' })
+    .default(usual);
+
+/** Where edge writes banned addresses for the packet filter. */
+export const nftables = z
+  .strictObject({
+    table: nftName('viaduct').describe('Table of the family inet. Made if it is not there.'),
+    set: nftName('banned4').describe(
+      'Set of IPv4 addresses with timeouts. Made if it is not there, emptied at start.',
+    ),
+    set6: nftName('banned6').describe('The same for IPv6, whole /64 networks.'),
+  })
+  .optional()
+  .describe(
+    'Write banned addresses into sets of nftables, so that a rule of yours can drop their packets before edge sees them. Needs CAP_NET_ADMIN. Left out: edge drops their connections itself.',
+  );

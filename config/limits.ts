@@ -256,6 +256,14 @@ export const BAN_LIMITS = {
   /** Bans that core believes one edge at once, and for how long: a captured edge can keep out no more than this. */
   maxReportedPerEdge: 10_000,
   maxReportedMs: 86_400_000,
+  /** Writing bans into a packet filter. */
+  packetFilter: {
+    maxBatch: 1_000,
+    maxWaiting: 10_000,
+    refreshMs: 60_000,
+    retryMs: 30_000,
+    timeoutMs: 10_000,
+  },
   /** A ban in the store: an address, a user id, a category, three numbers. */
   maxKeptLength: 2_048,
 } as const;

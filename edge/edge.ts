@@ -7,7 +7,7 @@ import type { EdgeConfig } from '../config/index.ts';
 import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
 import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
-import { edgeBans, linkStrangers } from './assembly/bans.ts';
+import { edgeBans, linkStrangers, packetFilter } from './assembly/bans.ts';
 import { edgeFederationOptions } from './assembly/federation.ts';
 import { httpsDoorOptions } from './assembly/https.ts';
 import { edgeLinkOptions } from './assembly/links.ts';
@@ -55,6 +55,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
 
   const bans = edgeBans(config, observers('bans'));
   reportToCores(bans, () => cores().map(({ control }) => control), Date.now);
+  const filter = packetFilter(config, bans, observers('bans'));
   const sip = new EdgeSip(edgeSipOptions(config, bans, observers('sip')));
   const media = new EdgeMedia(
     edgeMediaOptions(
@@ -101,6 +102,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
   const https = createHttpsDoor(httpsDoorOptions(config, cores, bans, atHttps, observers('https')));
   const closing = 'edge is closing';
   return [
+    ...(filter ? [{ open: () => filter.open(), close: () => filter.close() }] : []),
     { open: () => media.listen(), close: () => media.close(closing) },
     ...servers.map((server) => ({ open: () => server.listen(), close: () => server.close(closing) })),
     ...(turn ? [{ open: () => turn.listen(), close: () => turn.close(closing) }] : []),
@@ -117,7 +119,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
         edge: config.edge.name,
         zones: servers.flatMap((server) => server.status()),
         https: https.stats(),
-        intrusion: bans.status(),
+        intrusion: { ...bans.status(), packetFilter: filter ? filter.health() || 'good' : 'off' },
         sip: sip.status(),
         media: media.status(),
         turn: turn?.status() ?? 'off',

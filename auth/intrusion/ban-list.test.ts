@@ -108,6 +108,7 @@ describe('nobody else', () => {
   test.each([
     ['an exempt network', at('10.1.2.3'), 'http-auth'],
     ['a user in an exempt network', alice('10.1.2.3'), 'http-auth'],
+    ['an exempt network, seen by a socket of both families', at('::ffff:10.1.2.3'), 'http-auth'],
     ['an exempt IPv6 network', at('2001:db8:1:2::9'), 'http-protocol'],
     ['an address exempt from this category', at('203.0.113.5'), 'http-auth'],
     ['what is no address', at(''), 'http-protocol'],
@@ -130,6 +131,8 @@ test.each([
   ['2001:db8::1', '2001:db8:0:0:ffff::2', true],
   ['2001:db8::1', '2001:db8:0:1::1', false],
   ['::1', '::2', true],
+  ['::ffff:192.0.2.1', '192.0.2.1', true],
+  ['::ffff:192.0.2.1', '::ffff:192.0.2.2', false],
   ['192.0.2.1', '192.0.2.2', false],
 ])('%s and %s are one offender: %s', (a, b, same) => {
   expect(offenderId(at(a)) === offenderId(at(b))).toBe(same);

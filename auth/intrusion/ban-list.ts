@@ -6,7 +6,7 @@
 // the list is full.
 import { BlockList } from 'node:net';
 import { type BanCounters, createLocalCounters } from './ban-counters.ts';
-import { addressFamily, offenderId } from './offender.ts';
+import { addressFamily, offenderId, plainAddress } from './offender.ts';
 import type { Offender } from './offender.ts';
 
 /** What one category of failure leads to. */
@@ -205,12 +205,13 @@ class Bans implements BanList {
 
   #isExempt(category: string, offender: Offender): boolean {
     if (offender.kind === 'device' || (offender.kind === 'user' && offender.address === '')) return false;
-    const family = addressFamily(offender.address);
+    const address = plainAddress(offender.address);
+    const family = addressFamily(address);
     // What is no address cannot be shut out by address: better nobody than everybody.
     if (family === undefined) return true;
     return this.#exempt.some(
       ({ networks, categories }) =>
-        (categories === 'all' || categories.includes(category)) && networks.check(offender.address, family),
+        (categories === 'all' || categories.includes(category)) && networks.check(address, family),
     );
   }
 

@@ -28,6 +28,11 @@ export function offenderId(offender: Offender): string {
   }
 }
 
+/** An IPv4 address that a socket of both families shows as IPv6 (RFC 4291 §2.5.5.2), as what it is. */
+export function plainAddress(address: string): string {
+  return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+}
+
 /** `ipv4`, `ipv6` or neither. */
 export function addressFamily(address: string): 'ipv4' | 'ipv6' | undefined {
   if (isIPv4(address)) return 'ipv4';
@@ -35,7 +40,8 @@ export function addressFamily(address: string): 'ipv4' | 'ipv6' | undefined {
 }
 
 /** An IPv4 address as it is, an IPv6 address as its /64. */
-function addressKey(address: string): string {
+function addressKey(from: string): string {
+  const address = plainAddress(from);
   if (!isIPv6(address)) return address;
   const groups = new URL(`http://[${address.split('%')[0]}]/`).hostname.slice(1, -1).split('::');
   const [head = '', tail = ''] = groups;

@@ -1,8 +1,9 @@
 // From edge's configuration to its ban list, and which refusals of its doors count as a breach of protocol.
 import type { Count, Log } from '../../admin/index.ts';
 import { type BanList, createBanList, isUserId, type Offender } from '../../auth/index.ts';
-import { banSettings, type EdgeConfig } from '../../config/index.ts';
-import type { StrangerWatch } from '../../zones/index.ts';
+import { BAN_LIMITS, banSettings, type EdgeConfig } from '../../config/index.ts';
+import { type StrangerWatch, systemClock } from '../../zones/index.ts';
+import { createRunNft, PacketFilter } from '../packet-filter/index.ts';
 import type { SignInWatch } from '../sip/index.ts';
 
 /** Edge's own ban list, which takes over those of its cores. */
@@ -21,6 +22,26 @@ export function edgeBans(
         'failed too often; viaduct bans unblock lets in again',
       );
     },
+  });
+}
+
+/** What writes the bans into a packet filter; undefined when none is configured. */
+export function packetFilter(
+  config: Pick<EdgeConfig, 'intrusionProtection'>,
+  list: BanList,
+  observers: { readonly log: Log; readonly count: Count },
+): PacketFilter | undefined {
+  const { nftables } = config.intrusionProtection;
+  if (nftables === undefined) return undefined;
+  const { timeoutMs, ...limits } = BAN_LIMITS.packetFilter;
+  return new PacketFilter({
+    ...limits,
+    ...observers,
+    sets: nftables,
+    list,
+    run: createRunNft(timeoutMs),
+    now: Date.now,
+    after: (ms, run) => systemClock.after(ms, run),
   });
 }
 
