@@ -1,6 +1,7 @@
 // Fetches metadata of an identity provider over HTTPS: one request, no redirects, certificate and name verified, bounded in
 // time and size. The document is checked by whoever asked; this only brings it.
 import { request } from 'node:https';
+import { isIP } from 'node:net';
 
 export interface MetadataFetchOptions {
   readonly resolve: (host: string) => Promise<readonly string[]>;
@@ -21,7 +22,8 @@ export async function fetchMetadata(url: string, options: MetadataFetchOptions):
     host: address,
     port: port === '' ? 443 : Number(port),
     path: `${pathname}${search}`,
-    servername: hostname,
+    // An address is verified against the addresses in the certificate; only a name may be asked for (RFC 6066 §3).
+    ...(isIP(hostname) === 0 ? { servername: hostname } : {}),
     headers: { Host: host, Accept: 'application/samlmetadata+xml, application/xml, text/xml' },
     agent: false,
     signal: AbortSignal.timeout(options.timeoutMs),
