@@ -24,7 +24,7 @@ const PEERS = [
   ['profanity', 'profanity', 'messaging'],
   ['tmux', 'tmux', 'messaging'],
   ['php', 'php-cli', 'single sign-on (identity provider)'],
-  ['/share/simplesamlphp/www/module.php', 'simplesamlphp', 'single sign-on (identity provider)'],
+  ['/usr/share/simplesamlphp/www/module.php', 'simplesamlphp', 'single sign-on (identity provider)'],
   ['chromium', 'chromium', 'single sign-on (browser)'],
   ['turnutils_uclient', 'coturn', 'TURN'],
   ['slapd', 'slapd', 'passwords in a directory'],
