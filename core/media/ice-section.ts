@@ -188,7 +188,10 @@ function conclusionOf(lines: readonly SdpLine[]): Pick<SectionIce, 'isConcluded'
   return { isConcluded: remote !== undefined, remote: another === undefined ? remote : undefined };
 }
 
-/** a=candidate lines of the traversal path, worse than any other candidate (RFC 8445 §5.1.2: type preference 0). */
+/**
+ * a=candidate lines of the traversal path, worse than any other candidate: the least priorities that there are. By the
+ * formula of RFC 8445 §5.1.2 they would be those of a client's own relay, which is one hop nearer.
+ */
 export function anchorCandidates(
   place: TransportAddress,
   hasRtcp: boolean,
@@ -200,7 +203,7 @@ export function anchorCandidates(
   return (hasRtcp ? [1, 2] : [1]).map((component) => {
     const port = place.port + component - 1;
     const typed = `typ relay raddr ${origin} rport 9`;
-    return `candidate:${foundation} ${component} UDP ${256 - component} ${place.address} ${port} ${typed}`;
+    return `candidate:${foundation} ${component} UDP ${3 - component} ${place.address} ${port} ${typed}`;
   });
 }
 

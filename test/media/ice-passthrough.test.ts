@@ -117,7 +117,7 @@ describe('descriptions', () => {
     expect(lines(toB, 'ice-')).toEqual(ice(A));
     expect(lines(toA, 'ice-')).toEqual(ice(B));
     const { address, port } = placeOf(toB);
-    const anchor = `a=candidate:viaduct 1 UDP 255 ${address} ${port} typ relay raddr 0.0.0.0 rport 9`;
+    const anchor = `a=candidate:viaduct 1 UDP 2 ${address} ${port} typ relay raddr 0.0.0.0 rport 9`;
     expect(lines(toB, 'candidate')).toEqual([HOST, MAPPED, RELAY, anchor]);
     expect(lines(toA, 'candidate').slice(0, 2)).toEqual([HOST_B, MAPPED_B]);
     expect([address, placeOf(toA).address]).toEqual(['127.0.64.1', '127.0.64.1']); // edge, never core
@@ -140,8 +140,8 @@ describe('descriptions', () => {
     ]);
     const { port } = placeOf(out);
     expect(lines(out, 'candidate').slice(2)).toEqual([
-      expect.stringContaining(`1 UDP 255 127.0.64.2 ${port} `),
-      expect.stringContaining(`2 UDP 254 127.0.64.2 ${port + 1} `),
+      expect.stringContaining(`1 UDP 2 127.0.64.2 ${port} `),
+      expect.stringContaining(`2 UDP 1 127.0.64.2 ${port + 1} `),
     ]);
   });
 
