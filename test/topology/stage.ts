@@ -37,6 +37,8 @@ export interface StageChanges {
   /** The inner firewall hides core's address from the DMZ (masquerade). */
   readonly hidesCore?: boolean;
   /** Core gets a certificate for its inside TLS port, and these changes to its file. */
+  /** Sections that replace those of edge's file. */
+  readonly edge?: object;
   readonly core?: (certificate: { chain: string; key: string }) => CoreChanges;
 }
 
@@ -59,6 +61,7 @@ export async function setStage(label: string, changes: StageChanges = {}): Promi
       folder.path,
       { edge: publicAuthority.issue([EDGE_NAME]), insideAuthority: inside.authority.certificate },
       changes.core?.(inside.authority.issue([CORE_NAME, ADDRESS.core])),
+      changes.edge,
     );
     const edge = new ViaductProcess(keeper, 'edge', ground.edge, files.edge);
     const core = new ViaductProcess(keeper, 'core', ground.core, files.core);

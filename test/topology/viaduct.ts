@@ -37,6 +37,7 @@ export async function writePairFiles(
   folder: string,
   certificates: PairCertificates,
   coreChanges: CoreChanges = {},
+  edgeChanges: object = {},
 ): Promise<PairFiles> {
   const pair = path.join(folder, 'pair');
   mkdirSync(pair, { recursive: true });
@@ -60,7 +61,7 @@ export async function writePairFiles(
     },
   );
   const files = { edge: path.join(folder, 'edge.yaml'), core: path.join(folder, 'core.yaml') };
-  writeFileSync(files.edge, stringify(edgeSettings(folder, pair, certificates)));
+  writeFileSync(files.edge, stringify({ ...edgeSettings(folder, pair, certificates), ...edgeChanges }));
   writeFileSync(files.core, stringify(coreSettings(folder, pair, certificates, coreChanges)));
   await keeper.run([process.execPath, COMMAND, 'check', files.edge, files.core], { name: 'check' });
   return files;
