@@ -89,11 +89,18 @@ export class IceCall {
   }
 
   get type(): IceCallType {
-    const { client, inside } = this.#selected;
     if (!this.#isConcluded && !this.#isQuiet) return 'none';
-    if (client === undefined || inside === undefined || client === 'none' || inside === 'none') return 'none';
+    const [client, inside] = [this.#used('client'), this.#used('inside')];
+    if (client === 'none' || inside === 'none') return 'none';
     const [first, second] = [client, inside].sort((one, other) => RANK[one] - RANK[other]);
     return ICE_CALL_TYPES.find((type) => type === `${first}_to_${second}`) ?? 'none';
+  }
+
+  /** Nothing on this path says that an address of an edge is that of a relay. */
+  #used(side: MediaSide): Exclude<Selected, 'edge'> {
+    const selected = this.#selected[side] ?? 'none';
+    if (selected !== 'edge') return selected;
+    return this.#isQuiet ? 'relay' : 'none';
   }
 
   summary(): IceCallSummary {
@@ -102,4 +109,4 @@ export class IceCall {
   }
 }
 
-const RANK: Readonly<Record<Selected, number>> = { none: 0, host: 1, srflx: 2, relay: 3 };
+const RANK: Readonly<Record<Exclude<Selected, 'edge'>, number>> = { none: 0, host: 1, srflx: 2, relay: 3 };

@@ -27,8 +27,11 @@ const MAX_CANDIDATES = 64;
  */
 const ANCHOR = 'viaduct';
 
-/** Which candidate of its own a client's media uses; `none`: the traversal path. */
-export type Selected = 'none' | 'host' | 'srflx' | 'relay';
+/**
+ * Which candidate of its own a client's media uses. `none`: the traversal path; `edge`: an address of an edge that it
+ * learned from a check, which is the traversal path, or a relay of the edge's TURN server.
+ */
+export type Selected = 'none' | 'edge' | 'host' | 'srflx' | 'relay';
 
 /** Credentials by which a connectivity check is told from a forgery (RFC 8445 §7.3). */
 export interface IceCredentials {
@@ -179,7 +182,7 @@ function noteOf({ foundation }: Candidate): FarNote | undefined {
   return selected && { selected, isChosen: chosen === 'chosen' };
 }
 
-const SELECTED: readonly Selected[] = ['none', 'host', 'srflx', 'relay'];
+const SELECTED: readonly Selected[] = ['none', 'edge', 'host', 'srflx', 'relay'];
 
 function conclusionOf(lines: readonly SdpLine[]): Pick<SectionIce, 'isConcluded' | 'remote'> {
   const [value] = attributes(lines, 'remote-candidates');
@@ -222,8 +225,7 @@ export function selectedOfPlace(
   );
   // An address that nobody listed was learned from a check: a NAT made it, as it makes a server-reflexive one.
   const isLearned = match === undefined || match.type === 'prflx';
-  // Learned from a check that came back through the pair: the far client saw it come from its own edge.
-  if (isLearned && isOurs(place.address)) return 'none';
+  if (isLearned && isOurs(place.address)) return 'edge';
   return isLearned ? 'srflx' : SELECTED_BY_TYPE[match.type];
 }
 
