@@ -25,6 +25,8 @@ export interface AuthenticatorOptions {
   readonly rate: RateControl;
   readonly maxUsersAtOnce: number;
   readonly maxWaitingPerUser: number;
+  /** Call control has just confirmed these. */
+  readonly confirmed: (deployment: string, credentials: Credentials) => void;
   readonly count: (event: string, reason?: string) => void;
 }
 
@@ -55,6 +57,7 @@ export function createAuthenticator(options: AuthenticatorOptions): Authenticato
     await rate.count(deployment, credentials.user);
     if (result.kind !== 'ok') return denial(result);
     cache.set(key, result.account);
+    options.confirmed(deployment, credentials);
     return { outcome: 'account', account: result.account, cached: false };
   };
 

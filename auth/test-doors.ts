@@ -86,6 +86,7 @@ export function openDoors(changes: DoorChanges = {}): Doors {
     rate,
     maxUsersAtOnce: changes.maxUsersAtOnce ?? 10,
     maxWaitingPerUser: changes.maxWaitingPerUser ?? 10,
+    confirmed: () => undefined,
     count,
   });
   const bans = createBanList({

@@ -229,6 +229,15 @@ const sip = z
     'require-node-certificate': toggle(true).describe(
       'A node that connects to the TLS port must show a certificate of the cluster’s authority.',
     ),
+    'register-authentication': choice(['call-control', 'core'], 'call-control').describe(
+      'Who asks a phone that registers without a token for proof. Call control: its challenge is passed through, and its security profiles must demand a digest, or anybody registers. Core: it asks for a digest by the password of the last sign-in, under the edge’s public name.',
+    ),
+    'digest-algorithms': z
+      .array(z.enum(['MD5', 'SHA-256']).meta({ allowed: 'MD5 or SHA-256' }))
+      .min(1)
+      .max(2)
+      .default(['MD5'])
+      .describe('Digests that core offers, best first (RFC 8760). Many phones know only the first.'),
     'path-headers': toggle(false).describe(
       'Put core into Path (RFC 3327) and leave Contact alone: needed for shared and multiple lines.',
     ),

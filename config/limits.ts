@@ -55,6 +55,8 @@ export const HTTP_LIMITS = {
 
 /** What SIP may hold in memory. */
 export const SIP_LIMITS = {
+  /** Nonces of core's own challenges: as long and as often as Expressway lets one be used. */
+  nonces: { lifetimeMs: 300_000, maxUses: 128, maxNonces: 10_000 },
   /** TLS handshakes under way at the door. */
   maxHandshakes: 512,
   maxHeaderLines: 256,

@@ -87,6 +87,7 @@ function assemble(
       media,
       state,
       tokens: https.tokens,
+      digest: https.digest,
       simpleTokens: https.simpleTokens,
       ...observers('sip'),
     }),

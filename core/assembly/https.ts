@@ -1,7 +1,7 @@
 // From core's configuration to the options of the HTTPS plane.
 import type { Count, Log } from '../../admin/index.ts';
 import { type AccessSettings, type BanList, checkAccessSettings } from '../../auth/index.ts';
-import { CORE_LIMITS, HTTP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
+import { CORE_LIMITS, HTTP_LIMITS, SIP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { type HeadLimits, USUAL_METHODS } from '../../http/index.ts';
 import { systemClock } from '../../zones/index.ts';
@@ -127,6 +127,10 @@ export function coreHttpsOptions(
     access: accessSettings(config),
     onboardingPaths: config.access.onboardingPaths,
     oauth: oauthOptions(config),
+    digest:
+      sip.registerAuthentication === 'core'
+        ? { algorithms: sip.digestAlgorithms, nonces: SIP_LIMITS.nonces }
+        : undefined,
     sso: signOnOptions(config, state),
     bans,
     credentials: {

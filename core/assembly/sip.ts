@@ -2,11 +2,13 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import type { Count, Log } from '../../admin/index.ts';
 import { isSimpleToken, type SimpleTokens, type Tokens } from '../../auth/index.ts';
+import type { DigestDoor } from '../../auth/digest/digest-door.ts';
 import { SIP_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { systemClock } from '../../sip/index.ts';
 import { answerBinding } from '../../turn/index.ts';
-import type { CoreSipOptions, MediaAnchor, SipNode } from '../sip/index.ts';
+import { BEARER_CHALLENGE, type CoreSipOptions, type MediaAnchor, type SipNode } from '../sip/index.ts';
+import { edgeAddresses } from './https.ts';
 import { insideAuthorities } from './clusters.ts';
 import type { CoreState } from './state.ts';
 
@@ -14,6 +16,7 @@ interface Surroundings {
   readonly nodes: () => readonly SipNode[];
   readonly media: MediaAnchor;
   readonly tokens: Tokens | undefined;
+  readonly digest: DigestDoor | undefined;
   readonly simpleTokens: SimpleTokens | undefined;
   readonly state: CoreState;
   readonly log: Log;
@@ -26,6 +29,19 @@ function judgeOf({ tokens, simpleTokens }: Surroundings): CoreSipOptions['tokens
   return (token) => {
     if (tokens === undefined || isSimpleToken(token)) return simpleTokens.check(undefined, token, 'sip');
     return tokens.check(undefined, token, 'sip');
+  };
+}
+
+/** Who asks a phone without a token for proof; in place of call control where the configuration says so. */
+function digestOf(config: CoreConfig, { digest: door, tokens, simpleTokens, count }: Surroundings) {
+  if (door === undefined) return undefined;
+  const isTokenOffered = tokens !== undefined || simpleTokens !== undefined;
+  const publicNames = new Map(edgeAddresses(config).map(({ peer, address }) => [peer, address]));
+  return {
+    door,
+    realmOf: ({ name }: { readonly name: string }) => publicNames.get(name) ?? name,
+    otherChallenges: isTokenOffered ? [BEARER_CHALLENGE] : [],
+    failed: () => count('register-refused', 'digest'),
   };
 }
 
@@ -53,6 +69,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     requireRegistration: sip.requireRegistration,
     policy: undefined,
     tokens: judgeOf(around),
+    digest: digestOf(config, around),
     hopCount: sip.hopCount,
     maxMessageBytes: sip.maxMessage,
     maxHeaderLines: SIP_LIMITS.maxHeaderLines,

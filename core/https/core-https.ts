@@ -26,6 +26,10 @@ import {
   type Tokens,
   type TokenService,
 } from '../../auth/index.ts';
+import type { DigestAlgorithm } from '../../auth/digest/digest-credentials.ts';
+import { createDigestDoor, type DigestDoor } from '../../auth/digest/digest-door.ts';
+import { createDigestSecrets } from '../../auth/digest/digest-secrets.ts';
+import { createNonces, type NonceOptions } from '../../auth/digest/nonces.ts';
 import { type ClientLimits, Deadlines, type ServerLimits } from '../../http/index.ts';
 import type { Clock } from '../../zones/clock.ts';
 import type { PeerIdentity } from '../../zones/peer.ts';
@@ -66,6 +70,8 @@ export interface CoreHttpsOptions {
   /** Canonical paths on Unified CM that a device with an activation code may reach; used while onboarding is on. */
   readonly onboardingPaths: readonly string[];
   readonly oauth: OauthOptions;
+  /** Core asks phones for a digest, checked against what sign-ins left; undefined: call control asks. */
+  readonly digest: DigestOptions | undefined;
   /** Single sign-on and simple tokens; undefined while switched off. */
   readonly sso: SignOnPlaneOptions | undefined;
   /** Intrusion protection of this core. */
@@ -90,6 +96,12 @@ export interface CoreHttpsOptions {
   readonly clock: Clock;
   readonly log: RequestLog;
   readonly count: (event: string, reason?: string) => void;
+}
+
+/** Digest at the SIP door. */
+export interface DigestOptions {
+  readonly algorithms: readonly DigestAlgorithm[];
+  readonly nonces: Omit<NonceOptions, 'now'>;
 }
 
 /** Self-describing tokens: whose keys, and what a token must say. */
@@ -138,6 +150,8 @@ export interface CoreHttps {
   readonly unifiedCm: UnifiedCm;
   /** Judges tokens for the doors of other planes; undefined while tokens are switched off. */
   readonly tokens: Tokens | undefined;
+  /** Checks digests of phones whose users have signed in; undefined while call control does. */
+  readonly digest: DigestDoor | undefined;
   readonly simpleTokens: SimpleTokens | undefined;
   start(): void;
   /** Serves one channel of an edge's link; owns it from here on. */
@@ -212,6 +226,7 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
   return {
     unifiedCm: inside.unifiedCm,
     tokens: access.tokens,
+    digest: access.digest,
     simpleTokens: access.sso?.tokens,
     start() {
       stopSweep = deadlines.start(limits.sweepMs);
@@ -288,12 +303,14 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
   });
   const sessions = createSessions({ keys: options.cookieKeys, lifetimeMs, revocations, now });
   const rate = createRateControl({ store, ...options.rateControl, now });
+  const digest = options.digest && openDigest(options.digest, options, now);
   const authenticator = createAuthenticator({
     passwordCheck: (deployment, credentials) => unifiedCm.checkPassword(deployment, credentials),
     cache,
     rate,
     maxUsersAtOnce: limits.maxUsersAtOnce,
     maxWaitingPerUser: limits.maxWaitingPerUser,
+    confirmed: (deployment, credentials) => digest?.secrets.remember(deployment, credentials),
     count,
   });
   const allowList = (): AllowList => unifiedCm.allowList();
@@ -304,6 +321,7 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
   const callers = { settings, authenticator, tokens, simpleTokens, guard };
   const revoke = async (user: string): Promise<number> => {
     cache.forget(user);
+    digest?.secrets.forget(user);
     await revocations.revoke(user);
     return (await simpleTokens?.revoke({ user })) ?? 0;
   };
@@ -322,6 +340,7 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
     });
   return {
     cache,
+    digest: digest?.door,
     tokens,
     callers,
     signIn: createSignIn({ ...callers, sessions }),
@@ -340,6 +359,24 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
             tokens: sso.tokens.status(),
           },
     revoke,
+  };
+}
+
+function openDigest(
+  { algorithms, nonces }: DigestOptions,
+  { credentials, edges }: Pick<CoreHttpsOptions, 'credentials' | 'edges'>,
+  now: () => number,
+) {
+  const secrets = createDigestSecrets({
+    algorithms,
+    realms: () => edges().map(({ address }) => address),
+    ttlMs: credentials.lifetimeMs,
+    maxUsers: credentials.maxEntries,
+    now,
+  });
+  return {
+    secrets,
+    door: createDigestDoor({ secrets, nonces: createNonces({ ...nonces, now }), algorithms }),
   };
 }
 

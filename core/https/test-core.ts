@@ -116,6 +116,7 @@ export async function openCore(change: Partial<CoreHttpsOptions> = {}): Promise<
       sipTokenExtraTtlS: 0,
     },
     onboardingPaths: [],
+    digest: undefined,
     bans: createBanList({
       categories: new Map([['http-auth', { triggerLevel: 20, windowMs: 600_000, blockMs: 600_000 }]]),
       exempt: [],

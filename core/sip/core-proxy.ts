@@ -491,9 +491,9 @@ export class CoreProxy implements TransactionUser {
 
   #refuse(server: ServerTransaction, refusal: Refusal): void {
     this.#note(refusal, server.request, this.#origins.get(server.transport.id));
-    const { status, reason, retryAfterSeconds, challenge } = refusal;
-    if (challenge !== undefined)
-      server.reply(status, reason, { headers: [['Proxy-Authenticate', challenge]] });
+    const { status, reason, retryAfterSeconds, challenges } = refusal;
+    if (challenges !== undefined)
+      server.reply(status, reason, { headers: challenges.map((one) => ['Proxy-Authenticate', one]) });
     else server.reply(status, reason, retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds));
   }
 

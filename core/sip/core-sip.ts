@@ -32,6 +32,7 @@ import type { MediaAnchor } from './media-anchor.ts';
 import { NodeConnections, type InsideTls } from './node-connections.ts';
 import { NodeDirectory, type SipNode } from './node-directory.ts';
 import type { EdgeLink } from './outgoing.ts';
+import type { DigestJudge } from './register-digest.ts';
 import type { TokenJudge } from './register-token.ts';
 import { RecordLines, type LineRates } from './record-lines.ts';
 import type { CoreRefusal } from './verdict.ts';
@@ -62,6 +63,8 @@ export interface CoreSipOptions extends LinkWaitLimits, LineRates {
   readonly requireRegistration: boolean;
   /** Judges the bearer token that a REGISTER carries; undefined: call control alone does. */
   readonly tokens: TokenJudge | undefined;
+  /** Asks a REGISTER without a token for proof; undefined: call control does. */
+  readonly digest: DigestJudge | undefined;
   /** The deployment's dial policy for requests that begin something (T-064). */
   readonly policy:
     | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
@@ -249,6 +252,7 @@ export class CoreSip {
       requireRegistration: options.requireRegistration,
       policy: options.policy,
       tokens: options.tokens,
+      digest: options.digest,
       linkTo: (edge) => this.#links.get(edge),
       nowMs: options.wallClock,
       media: options.media,

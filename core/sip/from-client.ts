@@ -21,6 +21,7 @@ import type { EdgeIdentity } from './edge-identity.ts';
 import { isCoreHost, type CoreHop } from './hop-identity.ts';
 import type { NodeDirectory, Wanted } from './node-directory.ts';
 import type { Outgoing, Owner, Target } from './outgoing.ts';
+import type { DigestJudge } from './register-digest.ts';
 import type { TokenJudge } from './register-token.ts';
 import { isRefusal, refuse, type Refusal } from './verdict.ts';
 
@@ -39,6 +40,8 @@ export interface FromClientContext {
     | undefined;
   /** Judges the bearer token that a REGISTER carries; undefined: call control alone does. */
   readonly tokens: TokenJudge | undefined;
+  /** Asks a REGISTER without a token for proof; undefined: call control does. */
+  readonly digest: DigestJudge | undefined;
   readonly nowMs: () => number;
   readonly count: (event: string, reason?: string) => void;
 }

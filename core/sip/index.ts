@@ -12,4 +12,5 @@ export {
 export type { BindingSpace } from './binding-journal.ts';
 export type { InsideTls } from './node-connections.ts';
 export type { SipNode } from './node-directory.ts';
+export { BEARER_CHALLENGE } from './register-token.ts';
 export type { CoreRefusal } from './verdict.ts';

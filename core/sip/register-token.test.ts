@@ -45,7 +45,7 @@ test.each([
     'void',
     [bearer],
     says(deny(401, 'token-expired', '')),
-    { status: 407, challenge: 'Bearer realm="ccmsipline"' },
+    { status: 407, challenges: ['Bearer realm="ccmsipline"'] },
   ],
   ['access policy', [bearer], says(deny(403, 'token-scope', '')), { status: 403 }],
   [

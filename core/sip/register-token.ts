@@ -14,7 +14,7 @@ type Judgement = TokenResult | SimpleToken;
 export type TokenJudge = (token: string) => Judgement | Promise<Judgement>;
 
 /** What clients know as the challenge of an OAuth line. */
-const challenge = 'Bearer realm="ccmsipline"';
+export const BEARER_CHALLENGE = 'Bearer realm="ccmsipline"';
 
 /** A refusal when the request carries a token that does not open the nodes it is bound for. */
 export function judgeToken(
@@ -31,6 +31,11 @@ export function judgeToken(
   if (isSimpleToken(token)) stripToken(request);
   const decide = (found: Judgement): Refusal | undefined => decision(found, nodes);
   return result instanceof Promise ? result.then(decide) : decide(result);
+}
+
+/** Whether there is a token to judge. */
+export function hasBearer(request: SipRequest): boolean {
+  return bearerOf(request) !== undefined;
 }
 
 /** The one value with a token; two would be read one way here and perhaps another way inside. */
@@ -57,5 +62,5 @@ function decision(result: Judgement, nodes: readonly SipNode[]): Refusal | undef
   }
   if (result.code === 503) return { ...refuse(503, 'token'), retryAfterSeconds: result.retryAfterS ?? 1 };
   if (result.code === 403) return refuse(403, 'token', 'Token Does Not Permit Calls');
-  return { ...refuse(407, 'token'), challenge };
+  return { ...refuse(407, 'token'), challenges: [BEARER_CHALLENGE] };
 }

@@ -14,6 +14,7 @@ export type CoreRefusal =
   | 'target-refused'
   | 'policy'
   | 'token'
+  | 'digest'
   | 'dialog-mismatch'
   | 'user-call-limit'
   | 'dialog-table-full'
@@ -30,8 +31,8 @@ export interface Refusal {
   readonly refusal: CoreRefusal;
   readonly reason?: string;
   readonly retryAfterSeconds?: number;
-  /** Value of Proxy-Authenticate. */
-  readonly challenge?: string;
+  /** Values of Proxy-Authenticate, best first. */
+  readonly challenges?: readonly string[];
   /** The dialog that the request is in, where a refusal must end it. */
   readonly dialog?: Dialog;
 }

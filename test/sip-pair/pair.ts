@@ -196,6 +196,7 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
       requireRegistration: true,
       policy: undefined,
       tokens: undefined,
+      digest: undefined,
       hopCount: 15,
       maxMessageBytes: 32_768,
       maxHeaderLines: 128,
