@@ -10,6 +10,8 @@ export interface UdpSocketOptions {
   readonly bufferBytes: number | undefined;
   readonly onPacket: (bytes: Buffer, address: string, port: number) => void;
   readonly onFailure: (code: string) => void;
+  /** Told of each packet that the kernel refuses too: node:dgram says it only to a callback, which costs every packet. */
+  readonly hearsSends?: boolean;
   /** The error that `open` rejects with, in the words of who asks. */
   readonly refusal: (code: 'address-in-use' | 'bind-failed', text: string, options: ErrorOptions) => Error;
 }
@@ -24,10 +26,15 @@ export class UdpSocket {
   readonly bound: TransportAddress;
   readonly receiveBufferBytes: number;
   readonly #socket: Socket;
+  readonly #sent: ((error: NodeJS.ErrnoException | null) => void) | undefined;
   #open = true;
 
   private constructor(socket: Socket, options: UdpSocketOptions) {
     this.#socket = socket;
+    const sent = (error: NodeJS.ErrnoException | null): void => {
+      if (error !== null) options.onFailure(error.code ?? 'unknown');
+    };
+    this.#sent = options.hearsSends === true ? sent : undefined;
     this.bound = { address: options.bind.address, port: socket.address().port };
     this.receiveBufferBytes = socket.getRecvBufferSize();
     socket.on('message', (bytes, source) => {
@@ -58,13 +65,11 @@ export class UdpSocket {
     return promise;
   }
 
-  /**
-   * Hands one datagram to the kernel. What the kernel refuses (too long, no route) is lost in silence, as on a network:
-   * Node tells it only to a callback, which would cost every packet. False once closed, and for port 0.
-   */
+  /** Hands one datagram to the kernel; what that refuses is lost, as on a network. False once closed, and for port 0. */
   send(bytes: Buffer, address: string, port: number): boolean {
     if (!this.#open || port === 0) return false;
-    this.#socket.send(bytes, port, address);
+    if (this.#sent === undefined) this.#socket.send(bytes, port, address);
+    else this.#socket.send(bytes, port, address, this.#sent);
     return true;
   }
 

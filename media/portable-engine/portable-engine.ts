@@ -136,6 +136,7 @@ class PortableEngine implements MediaEngine {
       bind: spec.bind,
       bufferBytes: spec.use === 'trunk' ? limits.trunkBufferBytes : undefined,
       onPacket: (bytes, address, port) => this.#fromPort(id, bytes, address, port),
+      hearsSends: true,
       onFailure: (code) => {
         if (failures.admit(code, now())) onEvent({ type: 'port-failed', port: id, code });
       },
