@@ -47,6 +47,32 @@ export const coreXmpp = z
     'max-sessions': count(1, 1_000_000, 20_000).describe('Sessions at once.'),
     'max-sessions-per-user': count(1, 1_000, 10).describe('Sessions of one user at once, over all devices.'),
     'max-failed-sign-ins': count(2, 5, 3).describe('Failed sign-ins on one connection before it is closed.'),
+    'peer-to-peer-files': toggle(false).describe(
+      'Let clients offer files to each other directly. Off, an offer is answered with not-acceptable; files go through the managed file service on the HTTPS plane.',
+    ),
+    'allowed-namespaces': z
+      .array(
+        z.strictObject({
+          deployment: z
+            .string()
+            .min(1)
+            .max(64)
+            .default('default')
+            .meta({ allowed: 'a deployment that a domain names' })
+            .describe('The deployment it is for.'),
+          namespaces: z
+            .array(z.string().min(1).max(256))
+            .max(256)
+            .describe(
+              'XML namespaces that stanzas of its users may carry, besides those that every session needs.',
+            ),
+        }),
+      )
+      .max(64)
+      .default([])
+      .describe(
+        'Deployments whose users may send only named kinds of content. A deployment that is not here may send all.',
+      ),
     federation: coreFederation,
   })
   .prefault({})

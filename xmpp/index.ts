@@ -5,6 +5,7 @@
 export * from './namespaces.ts';
 export * from './sasl.ts';
 export * from './session-proxy.ts';
+export * from './stanza-policy.ts';
 export * from './stanza-stream.ts';
 export * from './starttls.ts';
 export * from './stream-error.ts';

@@ -56,6 +56,7 @@ function short(action: SessionAction): string {
 function session(change: Partial<SessionProxyOptions> = {}) {
   const proxy = new SessionProxy({
     maxFailedSignIns: 3,
+    rulesOf: () => ({ allowedNamespaces: undefined, isPeerFileTransferAllowed: false }),
     areTokensChecked: false,
     mayTry: () => true,
     policyOf: (domain) => (domain === 'example.com' ? 'allowed' : domain === 'off.com' ? 'off' : 'unknown'),
@@ -76,8 +77,8 @@ function session(change: Partial<SessionProxyOptions> = {}) {
 }
 
 /** A session that has come as far as `until`. */
-function at(until: 'sign-in' | 'signed-in' | 'unbound' | 'bound') {
-  const says = session();
+function at(until: 'sign-in' | 'signed-in' | 'unbound' | 'bound', change: Partial<SessionProxyOptions> = {}) {
+  const says = session(change);
   says.opens('example.com');
   says.ready(SIGN_IN);
   if (until === 'sign-in') return says;
@@ -364,5 +365,86 @@ describe('sign-in with an access token that core judges', () => {
     says.client(auth());
     const said = says.server(`<failure xmlns="${NS_SASL}"><not-authorized/></failure>`);
     expect(said.slice(0, 2)).toEqual(['count sign-in-failed', 'failed alice@example.com']);
+  });
+});
+
+describe('what a stanza may carry', () => {
+  const ERROR = 'xmlns="urn:ietf:params:xml:ns:xmpp-stanzas"';
+  const OFFER = `<iq type="set" id="f" to="bob@example.com/x"><si xmlns="http://jabber.org/protocol/si"/></iq>`;
+  const PING = (n: number): string =>
+    `to-server <iq type="get" id="viaduct-${n}" to="example.com"><ping xmlns="urn:xmpp:ping"/></iq>`;
+
+  it('no file from client to client: the server is pinged, and its answer becomes the error', () => {
+    const says = at('bound');
+    expect(says.client(OFFER)).toEqual(['count file-transfer-refused', PING(1)]);
+    const other = '<iq type="result" id="viaduct-1" from="eve@example.com/x"/>';
+    expect(says.server(other)).toEqual([`to-client ${other}`]);
+    expect(says.server('<iq type="result" id="viaduct-1" from="example.com"/>')).toEqual([
+      `to-client <iq type="error" id="f" from="bob@example.com/x"><error type="cancel"><not-acceptable ${ERROR}/><text ${ERROR} xml:lang="en">files from client to client are not allowed here</text></error></iq>`,
+    ]);
+    expect(says.server('<iq type="result" id="viaduct-1"/>')).toEqual([
+      'to-client <iq type="result" id="viaduct-1"/>',
+    ]);
+  });
+
+  it.each([
+    [
+      'Jingle',
+      '<jingle xmlns="urn:xmpp:jingle:1"><description xmlns="urn:xmpp:jingle:apps:file-transfer:5"/></jingle>',
+    ],
+    ['bytes in band', '<open xmlns="http://jabber.org/protocol/ibb"/>'],
+    ['SOCKS5', '<query xmlns="http://jabber.org/protocol/bytestreams"/>'],
+    ['a prefix', '<x:si xmlns:x="http://jabber.org/protocol/si"/>'],
+    ['an URL out of band', '<query xmlns="jabber:iq:oob"/>'],
+  ])('%s is seen', (_name, payload) => {
+    const says = at('bound');
+    expect(says.client(`<iq type="set" id="f">${payload}</iq>`)[0]).toBe('count file-transfer-refused');
+  });
+
+  it('a request from inside arrives without its content, so that the client itself refuses', () => {
+    const says = at('bound');
+    const offer =
+      '<iq type="set" id="f" from="bob@example.com/x" to="alice@example.com/x"><si xmlns="http://jabber.org/protocol/si"/></iq>';
+    expect(says.server(offer)).toEqual([
+      'count file-transfer-refused',
+      'to-client <iq type="set" id="f" from="bob@example.com/x" to="alice@example.com/x"><blocked xmlns="urn:viaduct:blocked:0"/></iq>',
+    ]);
+  });
+
+  it('an answer that may not pass becomes an error for who asked', () => {
+    const says = at('bound');
+    const [, sent] = says.client(
+      '<iq type="result" id="f" to="bob@example.com/x"><si xmlns="http://jabber.org/protocol/si"/></iq>',
+    );
+    expect(sent).toContain('to-server <iq type="error" id="f" to="bob@example.com/x">');
+  });
+
+  it('only namespaces that the operator allows, and what every session needs', () => {
+    const says = at('bound', {
+      rulesOf: () => ({ allowedNamespaces: new Set(['urn:good']), isPeerFileTransferAllowed: true }),
+    });
+    for (const good of ['urn:good', 'jabber:iq:roster', 'urn:xmpp:ping'])
+      expect(says.client(`<iq type="get" id="1"><q xmlns="${good}"/></iq>`)[0]).toContain(
+        'to-server <iq type="get" id="1">',
+      );
+    expect(says.client('<message to="bob@example.com"><body>x</body></message>')[0]).toContain(
+      '<body>x</body>',
+    );
+    expect(says.client('<message to="bob@example.com"><q xmlns="urn:bad"/></message>')).toEqual([
+      'count namespace-refused',
+      PING(1),
+    ]);
+    expect(says.server('<iq type="error" id="viaduct-1"/>')[0]).toContain(
+      '<message type="error" from="bob@example.com">',
+    );
+  });
+
+  it('keeps no more than a few refusals that the server does not answer', () => {
+    const says = at('bound');
+    for (let n = 0; n < 65; n += 1) says.client(OFFER);
+    expect(says.server('<iq type="result" id="viaduct-1"/>')).toEqual([
+      'to-client <iq type="result" id="viaduct-1"/>',
+    ]);
+    expect(says.server('<iq type="result" id="viaduct-2"/>')[0]).toContain('not-acceptable');
   });
 });

@@ -24,12 +24,15 @@ import {
 } from './stream-error.ts';
 import { offeredMechanisms, printSessionFeatures, printSignInFeatures } from './stream-features.ts';
 import { printHeader, type StreamHeader } from './stream-header.ts';
+import { type PassedStanza, StanzaPolicy, type StanzaRefusal, type StanzaRules } from './stanza-policy.ts';
 import type { StreamElement, StreamEvent } from './stream-parser.ts';
 import { wireOf } from './wire-batch.ts';
 
 export interface SessionProxyOptions {
   /** Whether a domain is served here. */
   readonly policyOf: (domain: string) => 'allowed' | 'off' | 'unknown';
+  /** What sessions of a domain may say. */
+  readonly rulesOf: (domain: string) => StanzaRules;
   /** Failed sign-ins on one stream before it ends (RFC 6120 §6.4.5: between 2 and 5). */
   readonly maxFailedSignIns: number;
   /** Whether the caller answers `judge-token`; if not, mechanisms with tokens are not offered. */
@@ -80,6 +83,7 @@ export type SessionCount =
   | 'shut-out'
   | 'sign-in-failed'
   | 'out-of-order'
+  | StanzaRefusal
   | 'server-lost'
   | 'server-unreachable';
 
@@ -104,6 +108,7 @@ const STANZAS: ReadonlySet<string> = new Set(['message', 'presence', 'iq']);
 export class SessionProxy {
   readonly #options: SessionProxyOptions;
   #phase: Phase = 'new';
+  #policy: StanzaPolicy | undefined;
   #domain = '';
   /** Our header has been sent on the client's current stream. */
   #headed = false;
@@ -194,6 +199,7 @@ export class SessionProxy {
         ...this.#end('policy-violation', 'messaging is switched off for this domain'),
       ];
     this.#phase = 'opening';
+    this.#policy = new StanzaPolicy(this.#options.rulesOf(this.#domain), this.#domain);
     return [{ kind: 'open-server', domain: this.#domain }];
   }
 
@@ -314,7 +320,8 @@ export class SessionProxy {
       throw new StreamError('unsupported-stanza-type', 'stanza-type', 'this is no stanza');
     if (this.#phase === 'unbound' && !mayComeFirst(event, isStanza, isManagement))
       throw new StreamError('not-authorized', 'order', 'no resource is bound yet');
-    return [{ kind: 'to-server', text: wireOf(event) }];
+    if (!isStanza || this.#phase === 'unbound') return [{ kind: 'to-server', text: wireOf(event) }];
+    return passed('to-server', this.#policy?.toServer(event));
   }
 
   #clientClosed(): readonly SessionAction[] {
@@ -337,7 +344,8 @@ export class SessionProxy {
         if (isBound(event)) this.#phase = 'bound';
         return [toClient(wireOf(event))];
       case 'bound':
-        return [toClient(wireOf(event))];
+        if (event.namespace !== NS_CLIENT) return [toClient(wireOf(event))];
+        return passed('to-client', this.#policy?.toClient(event));
       default:
         return this.#end('internal-server-error', 'the server spoke out of order');
     }
@@ -372,6 +380,12 @@ export class SessionProxy {
       { kind: 'end-server', clean: !wasBound },
     ];
   }
+}
+
+function passed(kind: 'to-server' | 'to-client', stanza: PassedStanza | undefined): readonly SessionAction[] {
+  if (stanza === undefined) return [];
+  const action: SessionAction = { kind, text: stanza.text };
+  return stanza.refused === undefined ? [action] : [count(stanza.refused), action];
 }
 
 function mayComeFirst(event: StreamElement, isStanza: boolean, isManagement: boolean): boolean {

@@ -5,7 +5,7 @@ import { type BanList, createSignInGuard, type Tokens } from '../../auth/index.t
 import { XMPP_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { systemClock } from '../../zones/index.ts';
-import type { CoreXmppOptions, XmppNode } from '../xmpp/index.ts';
+import type { CoreXmppOptions, XmppDomain, XmppNode } from '../xmpp/index.ts';
 import type { Resolve } from './resolver.ts';
 
 /** Largest stanza that an edge may let pass (its `max-stanza` at most). */
@@ -20,6 +20,15 @@ export function imPresenceNodes(config: CoreConfig, deployment: string): readonl
         .filter(({ kind }) => kind === 'im-presence')
         .map(({ name, address }) => ({ name, address, trust: cluster.authority?.reveal() })),
     );
+}
+
+/** What stanzas of a deployment may carry. */
+function rulesOf({ xmpp }: CoreConfig, deployment: string): XmppDomain['rules'] {
+  const said = xmpp.allowedNamespaces.find((row) => row.deployment === deployment);
+  return {
+    allowedNamespaces: said && new Set(said.namespaces),
+    isPeerFileTransferAllowed: xmpp.peerToPeerFiles,
+  };
 }
 
 /** Options of the messaging plane; undefined when it is off. */
@@ -44,6 +53,7 @@ export function coreXmppOptions(
       name,
       deployment,
       isMessagingOn: messaging,
+      rules: rulesOf(config, deployment),
       nodes: imPresenceNodes(config, deployment),
     })),
     port: xmpp.port,

@@ -9,6 +9,7 @@ import {
   type StreamCondition,
   StreamError,
   type StreamEvent,
+  type StanzaRules,
   StanzaStream,
   type StreamHeader,
   WireBatch,
@@ -23,6 +24,7 @@ export interface CoreSessionOptions extends Pick<
   'signInLimits' | 'sessionLimits' | 'maxFrameBytes' | 'maxFailedSignIns' | 'count'
 > {
   readonly policyOf: (domain: string) => 'allowed' | 'off' | 'unknown';
+  readonly rulesOf: (domain: string) => StanzaRules;
   readonly signIn: SignInPolicy;
   /** Where edge says the client is. */
   readonly address: string | undefined;
@@ -51,9 +53,10 @@ export class CoreSession implements InsideListener {
   constructor(link: Duplex, options: CoreSessionOptions) {
     this.#link = link;
     this.#options = options;
-    const { address, maxFailedSignIns, policyOf, signIn } = options;
+    const { address, maxFailedSignIns, policyOf, rulesOf, signIn } = options;
     this.#proxy = new SessionProxy({
       policyOf,
+      rulesOf,
       maxFailedSignIns,
       areTokensChecked: signIn.areTokensChecked,
       mayTry: (user, domain) => signIn.mayTry(user, domain, address),

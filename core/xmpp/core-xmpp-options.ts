@@ -1,7 +1,7 @@
 // What the messaging plane of core needs; defaults, ranges and prose live in config/.
 import type { SignInGuard, TokenResult } from '../../auth/index.ts';
 import type { Duplex } from 'node:stream';
-import type { StreamLimits } from '../../xmpp/index.ts';
+import type { StanzaRules, StreamLimits } from '../../xmpp/index.ts';
 import type { Clock, LinkLog, PeerIdentity } from '../../zones/index.ts';
 
 /** A messaging server inside. */
@@ -20,6 +20,8 @@ export interface XmppDomain {
   readonly deployment: string;
   /** Whether its users may use messaging from outside. */
   readonly isMessagingOn: boolean;
+  /** What its users' stanzas may carry. */
+  readonly rules: StanzaRules;
   readonly nodes: readonly XmppNode[];
 }
 

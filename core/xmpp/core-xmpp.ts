@@ -2,6 +2,7 @@
 import type { TLSSocket } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import { CLIENT_PATH, type PeerIdentity, serveCoreEnd, wordsOf } from '../../zones/index.ts';
+import type { StanzaRules } from '../../xmpp/index.ts';
 import { CoreSession } from './core-session.ts';
 import type { CoreXmppOptions, XmppDomain } from './core-xmpp-options.ts';
 import { type InsideStream, openInside } from './inside-stream.ts';
@@ -18,6 +19,9 @@ export interface CoreXmppStatus {
     readonly nodes: readonly { readonly name: string; readonly cause: string }[];
   }[];
 }
+
+/** For a domain that is not served; no session of it gets so far. */
+const NOTHING_PASSES: StanzaRules = { allowedNamespaces: new Set(), isPeerFileTransferAllowed: false };
 
 export class CoreXmpp {
   readonly #options: CoreXmppOptions;
@@ -96,6 +100,7 @@ export class CoreXmpp {
       address,
       signIn: this.#signIn,
       policyOf: (domain) => this.#policyOf(domain),
+      rulesOf: (domain) => this.#domains.get(domain)?.rules ?? NOTHING_PASSES,
       openInside: (domain) => this.#openInside(domain),
       enter: (user) => this.#users.enter(user),
       onSignedIn: (user, node) => {

@@ -141,6 +141,38 @@ for (const { name, block, programs, start } of servers) {
       expect((await kept).attrs['from']).toBe(address('bob', '/desk'));
     });
 
+    it('refuses files from client to client, and goes on counting stanzas right (XEP-0198)', async () => {
+      const [alice, bob] = [chat.person('alice'), chat.person('bob')];
+      await signIn(alice, bob);
+      const offer = xml('si', { xmlns: 'http://jabber.org/protocol/si', id: 'f' });
+      const answer = heard(alice, ({ attrs }) => attrs['id'] === 'offer');
+      await alice.send(xml('iq', { type: 'set', id: 'offer', to: address('bob', '/desk') }, offer));
+      const refused = await answer;
+      expect([refused.attrs['type'], refused.attrs['from']]).toEqual(['error', address('bob', '/desk')]);
+      expect(refused.getChild('error')?.getChild('not-acceptable')).toBeDefined();
+      const said = heard(bob, isChat);
+      await alice.send(
+        xml('message', { to: address('bob', '/desk'), type: 'chat' }, xml('body', {}, 'still here')),
+      );
+      await said;
+      const counted = heard(alice, ({ name: kind }) => kind === 'iq');
+      await alice.send(
+        xml('iq', { type: 'get', id: 'p', to: DOMAIN }, xml('ping', { xmlns: 'urn:xmpp:ping' })),
+      );
+      await counted;
+    });
+
+    it('says conflict when the same device signs in a second time', async () => {
+      const first = chat.person('alice');
+      const errors: string[] = [];
+      first.on('error', (error) => errors.push((error as Error & { condition?: string }).condition ?? ''));
+      await first.start();
+      const over = new Promise<void>((resolve) => first.on('disconnect', resolve));
+      await chat.person('alice').start();
+      await over;
+      expect(errors).toContain('conflict');
+    });
+
     it('shows Profanity who is there, and brings words to it and from it', async () => {
       await terminal.shows(/carol@example\.com\/terminal logged in successfully/);
       const alice = chat.person('alice');
