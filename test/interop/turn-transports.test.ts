@@ -67,6 +67,7 @@ describe.skipIf(!hasCoturn || !isBuilt)("coturn's and OpenSSL's clients", () => 
   });
 
   const password = ['-u', TEST_USER.username, '-w', TEST_USER.password];
+  const common = ['-n', '10', '-m', '2', '-L', HOST];
   const toPeer = ['-e', HOST, '-r', String(PEER_PORT)];
 
   test.concurrent.for([
@@ -82,7 +83,10 @@ describe.skipIf(!hasCoturn || !isBuilt)("coturn's and OpenSSL's clients", () => 
   ] as const)('%s', { timeout: 40_000 }, async ([, transport, words]) => {
     const run = await runCoturn('turnutils_uclient', [
       ...words,
-      ...['-n', '10', '-m', '2', '-L', HOST, '-p', String(ports[transport]), HOST],
+      ...common,
+      '-p',
+      String(ports[transport]),
+      HOST,
     ]);
     const { sent, received, lost } = trafficOf(run);
     expect({ status: run.status, lost }, run.output).toEqual({ status: 0, lost: 0 });

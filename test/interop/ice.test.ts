@@ -1,0 +1,121 @@
+// Real ICE stacks through our relay, between two homes behind symmetric NATs where nothing but a relay helps: Chromium over
+// UDP, TCP, TLS and the port of HTTPS, with sound and a data channel.
+import path from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { TEST_USER } from '../../turn/test-server.ts';
+import { ProcessKeeper, type StartedProcess } from '../topology/process-keeper.ts';
+import { canRun } from '../topology/requirements.ts';
+import { makeRunFolder, type RunFolder } from '../topology/run-folder.ts';
+import { until } from '../topology/until.ts';
+import { TestAuthority } from './certificates.ts';
+import { type IceReport, openIceBrowser } from './ice/ice-browser.ts';
+import { buildIceNetwork, type IceNetwork, RELAY } from './ice/ice-network.ts';
+
+const ready = canRun('ICE through the relay', ['nft', 'chromium', 'certutil', 'openssl']);
+
+interface RelayState {
+  readonly allocations: readonly {
+    readonly user: string;
+    readonly client: string;
+    readonly peers: string[];
+  }[];
+  readonly counted: Readonly<Record<string, number>>;
+}
+
+describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
+  let folder: RunFolder;
+  let network: IceNetwork;
+  let keeper: ProcessKeeper;
+  let relay: StartedProcess;
+  let authority: TestAuthority;
+
+  beforeAll(async () => {
+    folder = makeRunFolder('ice');
+    network = buildIceNetwork();
+    keeper = new ProcessKeeper(folder.path);
+    authority = new TestAuthority(folder.path, 'ice');
+    const leaf = authority.issue(['turn.example.com', RELAY]);
+    const script = path.join(import.meta.dirname, 'ice/relay-process.ts');
+    relay = keeper.start([process.execPath, script, RELAY, leaf.chain, leaf.key], {
+      inside: network.relay.exec,
+      name: 'relay',
+    });
+    await until('the relay is open', () => relay.output().includes('open\n'), { detail: () => relay.tail() });
+  });
+  afterAll(async () => {
+    await keeper.stopAll();
+    network.remove();
+    folder.remove();
+  });
+
+  async function relayState(): Promise<RelayState> {
+    const before = relay.output().length;
+    relay.child.stdin?.write('?\n');
+    await until('the relay answers', () => relay.output().slice(before).endsWith('\n'));
+    return JSON.parse(relay.output().slice(before)) as RelayState;
+  }
+
+  describe('Chromium', () => {
+    const browsers: Browser[] = [];
+    let pages: Page[] = [];
+
+    beforeAll(async () => {
+      const opened = await Promise.all(
+        network.homes.map((home, index) =>
+          openIceBrowser(home, path.join(folder.path, `browser${index}`), authority.certificate),
+        ),
+      );
+      browsers.push(...opened.map(({ browser }) => browser));
+      pages = opened.map(({ page }) => page);
+    }, 60_000);
+    afterAll(async () => {
+      await Promise.all(browsers.map((browser) => browser.close()));
+    });
+    afterEach(async () => {
+      await Promise.all(pages.map((page) => call(page, 'end')));
+      await until('nothing is left', async () => (await relayState()).allocations.length === 0);
+    });
+
+    test.each([
+      ['UDP', `turn:${RELAY}:3478?transport=udp`, 'udp'],
+      ['TCP', `turn:${RELAY}:3478?transport=tcp`, 'tcp'],
+      ['TLS', `turns:${RELAY}:5349?transport=tcp`, 'tls'],
+      ['the port of HTTPS', `turns:${RELAY}:443?transport=tcp`, 'tls'],
+    ])('sound and data over %s', { timeout: 30_000 }, async (_name, urls, protocol) => {
+      const [caller, callee] = pages as [Page, Page];
+      const server = { urls, username: TEST_USER.username, credential: TEST_USER.password };
+      await Promise.all(pages.map((page) => call(page, 'begin', server)));
+      const offer = await call<string>(caller, 'offer');
+      await call(caller, 'accept', await call<string>(callee, 'answer', offer));
+      let reports: IceReport[] = [];
+      await until(
+        'both hear and read each other',
+        async () => {
+          reports = await Promise.all(pages.map((page) => call<IceReport>(page, 'report')));
+          return reports.every(
+            ({ audioBytes, loudest, texts }) => audioBytes > 4_000 && loudest > 0 && texts.length === 2,
+          );
+        },
+        { deadlineMs: 15_000, everyMs: 100, detail: () => `${JSON.stringify(reports)}\n${relay.tail()}` },
+      );
+      for (const report of reports) {
+        expect(report).toMatchObject({ localType: 'relay', remoteType: 'relay', relayProtocol: protocol });
+      }
+      expect(reports[0]?.texts).toContain('pong ping from caller');
+      const { allocations } = await relayState();
+      const used = allocations.filter(({ peers }) => peers.includes(RELAY));
+      expect(used.length).toBeGreaterThanOrEqual(2);
+      expect(used.every(({ client }) => client.startsWith(`${protocol} 203.0.113.10`))).toBe(true);
+    });
+  });
+});
+
+/** Calls a function of the page's `ice`. */
+async function call<Result = void>(page: Page, name: string, argument?: unknown): Promise<Result> {
+  return page.evaluate<Result, readonly [string, unknown]>(
+    ([method, value]) =>
+      (globalThis as unknown as { ice: Record<string, (value: unknown) => Result> }).ice[method]!(value),
+    [name, argument],
+  );
+}
