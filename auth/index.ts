@@ -21,6 +21,7 @@ export {
 } from './allow-list/allow-list.ts';
 export type { CsvFault } from './allow-list/csv-table.ts';
 export { readOwnRule, readRequestPath, RuleError } from './allow-list/own-rule.ts';
+export { createRuleBook, type RuleBook, type RuleChange } from './allow-list/rule-book.ts';
 export { nodesOfRules, ruleHosts } from './allow-list/rule-hosts.ts';
 export { deploymentsInCsv, readRulesCsv } from './allow-list/rules-csv.ts';
 export { readTestsCsv, runTests, type TestOutcome } from './allow-list/tests-csv.ts';

@@ -2,7 +2,7 @@
 // no request could ever match or what could be read in two ways; says in words what to write instead.
 import { canonicalPath, canonicalTarget, HttpError, parseAuthority } from '../../http/index.ts';
 import { parseLane, printLane } from '../../zones/lane.ts';
-import { type AllowRule, faultOf, ruleMethods } from './rule.ts';
+import { type AllowRule, faultOf, ownRulePrefix, ruleMethods } from './rule.ts';
 
 /** A rule as an operator wrote it; an empty field stands for its default. */
 export interface WrittenRule {
@@ -48,7 +48,7 @@ export function readOwnRule(written: WrittenRule, defaults: RuleDefaults): Allow
   const { protocol, host, port, path } = readRuleUrl(written.url);
   const description = readDescription(written.description);
   const rule: AllowRule = {
-    type: description === '' ? 'Own rule' : `Own rule: ${description}`,
+    type: description === '' ? 'Own rule' : `${ownRulePrefix}${description}`,
     protocol,
     host: { name: host },
     port,

@@ -21,6 +21,9 @@ export interface AllowRule {
   readonly deployment?: string;
 }
 
+/** Before the description in the `type` of an operator's rule. */
+export const ownRulePrefix = 'Own rule: ';
+
 /** The methods a rule may name. */
 export const ruleMethods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'] as const;
 

@@ -68,6 +68,8 @@ export interface Cluster {
     question: (service: NodeService) => Promise<UdsResult<T>>,
     preferred?: string,
   ): Promise<UdsResult<T>>;
+  /** Hosts that rules speak of besides: nodes of their own, pinned at once. */
+  setWebHosts(hosts: readonly string[]): void;
   /** A connection to a node failed: asks it again soon. */
   noteFailure(name: string, cause: string): void;
 }
@@ -81,6 +83,8 @@ class DiscoveredCluster implements Cluster {
   readonly #around: ClusterSurroundings;
   #nodes: readonly CallControlNode[] = [];
   #listed = false;
+  #names: readonly string[] = [];
+  #webHosts: readonly string[] = [];
   #failures = 0;
   #cancel: () => void = () => undefined;
   #closed = false;
@@ -122,6 +126,14 @@ class DiscoveredCluster implements Cluster {
       if (this.#around.clock.now() >= until) break;
     }
     return { kind: 'unreachable', cause: causes.join('; ') };
+  }
+
+  setWebHosts(hosts: readonly string[]): void {
+    if (hosts.join() === this.#webHosts.join()) return;
+    this.#webHosts = hosts;
+    this.#nodes = this.#withNames(this.#names);
+    this.#around.onChange('nodes');
+    for (const node of this.#nodes) if (hosts.includes(node.name)) void this.#probe(node);
   }
 
   noteFailure(name: string, cause: string): void {
@@ -180,6 +192,7 @@ class DiscoveredCluster implements Cluster {
 
   #takeList(names: readonly string[]): void {
     const before = this.#nodes;
+    this.#names = names;
     this.#nodes = this.#withNames(names);
     if (!this.#listed || before.map(entryOf).join() !== this.#nodes.map(entryOf).join()) {
       const { name } = this.options;
@@ -252,6 +265,7 @@ class DiscoveredCluster implements Cluster {
     for (const name of unifiedCm) add(name, 'unified-cm');
     for (const name of files) add(name, 'tftp');
     for (const node of staticNodes) add(node.name.toLowerCase(), node.kind);
+    for (const host of this.#webHosts) add(host, 'web');
     return [...kinds].map(([name, set]) => this.#node(name, [...set], names.includes(name)));
   }
 

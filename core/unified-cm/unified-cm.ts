@@ -12,6 +12,7 @@ import {
   type DirectoryAnswer,
   foldUser,
   type PasswordResult,
+  ruleHosts,
 } from '../../auth/index.ts';
 import { type Cluster, type ClusterOptions, type ClusterSurroundings, createCluster } from './cluster.ts';
 import type { CallControlNode } from './node.ts';
@@ -53,6 +54,8 @@ export interface UnifiedCm {
   nodes(): readonly CallControlNode[];
   sipZones(): readonly SipZone[];
   allowList(): AllowList;
+  /** Rules besides those of the options, from now on; their hosts become nodes of their deployment's first cluster. */
+  setMoreRules(rules: readonly AllowRule[]): void;
   /** Every cluster of the deployment has given its list at least once. */
   discovered(deployment: string): boolean;
   checkPassword(deployment: string, credentials: Credentials): Promise<PasswordResult>;
@@ -70,6 +73,7 @@ export interface UnifiedCm {
 export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
   const listeners = new Set<() => void>();
   let world: World | undefined;
+  let more: readonly AllowRule[] = [];
   const around: ClusterSurroundings = {
     ...options,
     uds: createUdsClient(options.fetch),
@@ -81,7 +85,7 @@ export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
   };
   const uds = around.uds;
   const clusters = options.clusters.map((cluster) => createCluster(cluster, around));
-  const current = (): World => (world ??= readWorld(clusters, options.rules));
+  const current = (): World => (world ??= readWorld(clusters, [...options.rules, ...more]));
   const of = (deployment: string): Cluster[] =>
     clusters.filter((cluster) => cluster.options.deployment === deployment);
 
@@ -91,6 +95,16 @@ export function createUnifiedCm(options: UnifiedCmOptions): UnifiedCm {
     nodes: () => current().nodes,
     sipZones: () => current().sipZones,
     allowList: () => current().allowList,
+    setMoreRules(rules) {
+      more = rules;
+      world = undefined;
+      const seen = new Set<string>();
+      for (const cluster of clusters) {
+        const { deployment } = cluster.options;
+        if (!seen.has(deployment)) cluster.setWebHosts(ruleHosts(rules, deployment));
+        seen.add(deployment);
+      }
+    },
     discovered: (deployment) => of(deployment).every((cluster) => cluster.discovered()),
     checkPassword: (deployment, credentials) => {
       const directory = options.directories.get(deployment);
