@@ -33,6 +33,7 @@ export const ATTRIBUTE = {
   addressErrorCode: 0x8001,
   passwordAlgorithms: 0x8002,
   alternateDomain: 0x8003,
+  icmp: 0x8004,
   software: 0x8022,
   alternateServer: 0x8023,
   fingerprint: 0x8028,

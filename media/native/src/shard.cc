@@ -309,7 +309,11 @@ void Shard::round(int timeoutMs) {
   for (int at = 0; at < count; at++) {
     Socket* socket = static_cast<Socket*>(ready[at].data.ptr);
     if (socket != nullptr) {
-      if ((ready[at].events & EPOLLERR) != 0 && socket->hasErrorQueue && socket->fd >= 0) path_.errorQueue(*socket);
+      if ((ready[at].events & EPOLLERR) != 0 && socket->hasErrorQueue) {
+        applyCommands();  // as with packets: an error that came after a change meets the change
+        path_.now = now();
+        if (socket->fd >= 0) path_.errorQueue(*socket);
+      }
       packets += receive(*socket);
       continue;
     }
