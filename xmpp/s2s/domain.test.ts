@@ -1,4 +1,4 @@
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { expect, it } from 'vitest';
 import { canonicalDomain, domainOf } from './domain.ts';
 
@@ -51,12 +51,15 @@ it.each([
 
 it('is its own canonical form, and reads any text without throwing', () => {
   fc.assert(
-    fc.property(fc.string({ unit: fc.constantFrom(...'aA1-_@./: é\0٣') }), (text) => {
-      const domain = domainOf(text);
-      if (domain !== undefined) {
-        expect(canonicalDomain(domain)).toBe(domain);
-        expect(text.toLowerCase()).toContain(domain);
-      }
-    }),
+    fc.property(
+      fc.string({ unit: fc.constantFrom('a', 'A', '1', '-', '_', '@', '.', '/', ':', ' ', 'é', '\0', '٣') }),
+      (text) => {
+        const domain = domainOf(text);
+        if (domain !== undefined) {
+          expect(canonicalDomain(domain)).toBe(domain);
+          expect(text.toLowerCase()).toContain(domain);
+        }
+      },
+    ),
   );
 });

@@ -1,6 +1,6 @@
 // The receiving end row by row: what a server says, what it gets back. Every hostile row ends without a stanza let through
 // (T-085, T-086).
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { NS_SERVER } from '../namespaces.ts';
 import { StreamParser } from '../stream-parser.ts';

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { NS_SERVER } from '../namespaces.ts';
-import { StreamError } from '../stream-error.ts';
+import type { StreamError } from '../stream-error.ts';
 import { type StreamElement, StreamParser } from '../stream-parser.ts';
 import { bounceOf, readStanza, wantsBounce } from './stanza.ts';
 
