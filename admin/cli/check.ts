@@ -12,12 +12,14 @@ import {
 } from '../../config/index.ts';
 import { AllowListError, ownRules } from '../../core/assembly/allow-list.ts';
 import { accessSettings } from '../../core/assembly/https.ts';
+import { checkSignOn } from '../../core/assembly/sign-on.ts';
 import type { Terminal } from './main.ts';
 
 /** What the schema alone cannot see. */
 function checkCore(config: CoreConfig): void {
   ownRules(config);
   accessSettings(config);
+  checkSignOn(config, Date.now());
 }
 
 function checkFile(file: string, terminal: Terminal): number {

@@ -130,6 +130,14 @@ test('a provider without metadata is closed, and opens when the URL answers', as
   expect(opened.providers.of('other.example')).toBeUndefined();
 });
 
+test('an imported document that cannot be used closes its domains, and the URL may mend it', async () => {
+  const opened = open({ url, document: '<broken' });
+  expect(opened.providers.of('example.com')).toMatchObject({ kind: 'unavailable', cause: /not well-formed/ });
+  opened.answer = printIdpMetadata([await idp()]);
+  await opened.providers.refresh();
+  expect(opened.providers.of('example.com')).toMatchObject({ kind: 'ready' });
+});
+
 test('new keys are taken beside the old before these end; malformed metadata changes nothing (T-125)', async () => {
   const [first, second] = await Promise.all([testKeys('idp'), testKeys('stranger')]);
   const opened = open({ url, document: printIdpMetadata([first.certificate]) });

@@ -4,6 +4,7 @@
 // configured providers, sixteen certificates each.
 import { type IdpMetadata, readIdpMetadata, type SigningCertificate } from './idp-metadata.ts';
 import type { RequestDigest } from './saml-library.ts';
+import { SamlFault } from './saml-fault.ts';
 import { openSignedMetadata } from './signed-metadata.ts';
 import type { UserRule } from './user-rule.ts';
 
@@ -92,7 +93,6 @@ interface Entry {
   alarms: string;
 }
 
-/** @throws SamlFault when an imported document cannot be used. */
 export function createIdentityProviders(options: IdentityProvidersOptions): IdentityProviders {
   return new Directory(options);
 }
@@ -106,16 +106,7 @@ class Directory implements IdentityProviders {
 
   constructor(options: IdentityProvidersOptions) {
     this.#options = options;
-    this.#entries = options.providers.map((provider) => ({
-      options: provider,
-      metadata:
-        provider.document === undefined
-          ? undefined
-          : readIdpMetadata(provider.document, provider.entityId, options.now()),
-      fetchedAt: undefined,
-      problem: provider.document === undefined ? 'its metadata has not been fetched yet' : '',
-      alarms: '',
-    }));
+    this.#entries = options.providers.map((provider) => this.#import(provider));
     this.#byDomain = new Map(
       this.#entries.flatMap((entry) => entry.options.domains.map((domain) => [domain, entry] as const)),
     );
@@ -167,6 +158,19 @@ class Directory implements IdentityProviders {
         refreshed: fetchedAt === undefined ? 'imported from file' : new Date(fetchedAt).toISOString(),
       };
     });
+  }
+
+  /** An imported document that cannot be used closes its provider's domains, not the process: calls go on. */
+  #import(options: IdentityProviderOptions): Entry {
+    const entry: Entry = { options, metadata: undefined, fetchedAt: undefined, problem: '', alarms: '' };
+    const { document, entityId } = options;
+    if (document === undefined) return { ...entry, problem: 'its metadata has not been fetched yet' };
+    try {
+      return { ...entry, metadata: readIdpMetadata(document, entityId, this.#options.now()) };
+    } catch (error) {
+      if (error instanceof SamlFault) return { ...entry, problem: error.message };
+      throw error;
+    }
   }
 
   #judge(entry: Entry): ProviderState {

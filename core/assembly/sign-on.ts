@@ -1,6 +1,6 @@
 // From core's configuration to single sign-on: its options, and the metadata that identity providers import.
 import { createPrivateKey, X509Certificate } from 'node:crypto';
-import { entityIdOf, printSpMetadata } from '../../auth/index.ts';
+import { entityIdOf, printSpMetadata, readIdpMetadata } from '../../auth/index.ts';
 import { SIGN_ON_LIMITS, STORE_LIMITS } from '../../config/index.ts';
 import type { CoreConfig } from '../../config/index.ts';
 import { printLane } from '../../zones/lane.ts';
@@ -42,6 +42,26 @@ export function signOnOptions(config: CoreConfig, state: CoreState): SignOnOptio
     used: space('used-assertions', SIGN_ON_LIMITS.maxUsedAssertions, 'refuse', true),
     tokens: space('simple-tokens', SIGN_ON_LIMITS.maxTokens, 'refuse', true),
   };
+}
+
+/** What the schema alone cannot see: our key, and metadata that was imported. @throws Error in words, all of it at once. */
+export function checkSignOn({ saml }: CoreConfig, now: number): void {
+  if (saml === undefined) return;
+  const problems: string[] = [];
+  const attempt = (what: () => unknown, prefix: string): void => {
+    try {
+      what();
+    } catch (error) {
+      problems.push(`${prefix}${error instanceof Error ? error.message : String(error)}`);
+    }
+  };
+  attempt(() => readKeys(saml), '');
+  for (const { name, metadata, entityId } of saml.identityProviders) {
+    if (metadata === undefined) continue;
+    const prefix = `saml: identity-providers: ${name}: ${metadata.source}: `;
+    attempt(() => readIdpMetadata(metadata.reveal(), entityId, now), prefix);
+  }
+  if (problems.length > 0) throw new Error(problems.join('\n'));
 }
 
 /** Metadata of this core for the identity providers, one entity for each of `domains`. */

@@ -67,3 +67,24 @@ test('the token is taken out of its quotes; without a judge nobody looks', () =>
   expect(heard).toContain('abc.def');
   expect(judgeToken(register(bearer), [node('d')], undefined)).toBeUndefined();
 });
+
+test('a simple token is judged like any other and goes no further', async () => {
+  const token = `vst1_${'a'.repeat(43)}`;
+  const request = register(
+    `Proxy-Authorization: Bearer token="${token}"`,
+    'Authorization: Digest username="x"',
+  );
+  const simple = {
+    outcome: 'simple-token',
+    user: 'alice',
+    homeCluster: 'c1',
+    deployment: 'd',
+    expiresAt: 1,
+  } as const;
+  expect(await judgeToken(request, [node('d')], says(simple))).toBeUndefined();
+  expect(heard.at(-1)).toBe(token);
+  expect(request.headers.getAll('Proxy-Authorization')).toEqual([]);
+  expect(request.headers.getAll('Authorization')).toEqual(['Digest username="x"']);
+  const astray = register(`Proxy-Authorization: Bearer token="${token}"`);
+  expect(await judgeToken(astray, [node('e')], says(simple))).toMatchObject({ status: 403 });
+});
