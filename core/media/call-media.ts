@@ -171,8 +171,7 @@ export class CallMedia implements MediaSession {
     if (ice === undefined) return;
     if (from === 'inside') return this.ice.fromInside(what, ice);
     const { rtp } = readSection(sdp, index);
-    const { isAnchor } = this.#options.iceReading;
-    this.ice.fromClient(what, ice, rtp, this.#lines[index]!.clientAddress, isAnchor);
+    this.ice.fromClient(what, ice, rtp, this.#lines[index]!.clientAddress, this.#options.iceReading);
   }
 
   /** A rollback or close may have come while ports were being opened. */
@@ -290,9 +289,12 @@ export class CallMedia implements MediaSession {
   /** Keys, multiplexing and candidates as they came, and the traversal path as the last candidate. */
   #passedTransport(to: MediaSide, passed: PassedSection, protocol: string, index: number): OwnTransport {
     const place = this.#place(to, this.#lines[index]!);
+    const own = { ...place, protocol, crypto: [], mux: false, passed: passed.lines };
+    if (passed.ice === undefined) return own;
     const told = to === 'inside' ? this.ice.note : undefined;
-    const added = passed.ice === undefined ? [] : anchorCandidates(place, passed.ice.hasRtcp, told);
-    return { ...place, protocol, crypto: [], mux: false, passed: passed.lines, added };
+    const added = anchorCandidates(place, passed.ice.hasRtcp, told);
+    const isDirect = this.ice.isDirect(to === 'inside' ? 'client' : 'inside');
+    return { ...own, added, ...(isDirect && { direct: passed.place }) };
   }
 
   #place(to: MediaSide, line: MediaLine): { address: string; port: number } {
@@ -397,8 +399,11 @@ export class CallMedia implements MediaSession {
     const line = this.#lines[index]!;
     const plan = exchange.plans[index]!;
     const fromClient = exchange.from === 'client';
-    const { rtp, rtcp, sendOnly } = fromClient ? verdict.section : plan.section;
-    const [client, inside] = fromClient
+    const inside = fromClient ? verdict : { section: plan.section, passed: plan.passed };
+    const anchor = inside.passed?.ice?.anchor;
+    const rtp = anchor ?? inside.section.rtp;
+    const rtcp = anchor === undefined ? inside.section.rtcp : { ...anchor, port: anchor.port + 1 };
+    const [clientIce, insideIce] = fromClient
       ? [plan.passed?.ice, verdict.passed?.ice]
       : [verdict.passed?.ice, plan.passed?.ice];
     const hear = (keys: LegKeys, attribute: CryptoAttribute | undefined): LegCrypto =>
@@ -410,9 +415,9 @@ export class CallMedia implements MediaSession {
       insideMux: plan.section.mux && verdict.section.mux,
       rtp,
       rtcp,
-      sendOnly,
+      sendOnly: inside.section.sendOnly,
       passthrough: {
-        ice: client !== undefined && inside !== undefined ? { client, inside } : undefined,
+        ice: clientIce && insideIce && { client: clientIce, inside: insideIce },
         checksTags: !this.ice.hasMovedOff,
       },
     });

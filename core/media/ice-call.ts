@@ -4,7 +4,13 @@
 import type { Candidate } from '../../sip/sdp/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
 import type { MediaSide } from '../sip/media-anchor.ts';
-import { selectedOfPlace, type FarNote, type SectionIce, type Selected } from './ice-section.ts';
+import {
+  selectedOfPlace,
+  type FarNote,
+  type IceReading,
+  type SectionIce,
+  type Selected,
+} from './ice-section.ts';
 
 /** `none`: by the traversal path. */
 export const ICE_CALL_TYPES = [
@@ -53,13 +59,14 @@ export class IceCall {
     ice: SectionIce,
     place: TransportAddress | undefined,
     anchor: TransportAddress,
-    isAnchor: (address: string) => boolean,
+    { isAnchor, isDenied }: IceReading,
   ): void {
     if (what === 'offer') this.#isConcluded = ice.isConcluded;
     const listed = this.#candidates.concat(ice.candidates);
     this.#candidates = ice.candidates;
     if (place === undefined) return; // on hold: it says nothing about its place
-    const isAnchored = ice.remote?.address === anchor.address && ice.remote.port === anchor.port;
+    const isNamed = ice.remote?.address === anchor.address && ice.remote.port === anchor.port;
+    const isAnchored = isNamed || isDenied(place.address);
     this.#selected.client = isAnchored ? 'none' : selectedOfPlace(place, listed, isAnchor);
   }
 
@@ -81,6 +88,15 @@ export class IceCall {
   get note(): FarNote | undefined {
     const { client: selected } = this.#selected;
     return selected && { selected, isChosen: this.#isConcluded };
+  }
+
+  /**
+   * Whether ICE has chosen an address of this end's own: then that address stands first in its description, as it does
+   * in the one that it sent (RFC 8839 §4.4.2), and the traversal path is only among the candidates.
+   */
+  isDirect(side: MediaSide): boolean {
+    const selected = this.#selected[side];
+    return this.#isConcluded && selected !== undefined && selected !== 'none' && selected !== 'edge';
   }
 
   /** Both ends have concluded on a pair that leaves this path. */

@@ -58,6 +58,8 @@ export interface SectionIce extends IceCredentials {
   readonly remote: TransportAddress | undefined;
   /** From inside: what the far client sends from, as its core has noted. */
   readonly far: FarNote | undefined;
+  /** From inside: where the traversal path goes on, whatever address the description puts first. */
+  readonly anchor: TransportAddress | undefined;
 }
 
 export interface IceReading {
@@ -102,6 +104,7 @@ export function readIce(
     hasRtcp: [...candidates, ...anchors].some(({ component }) => component === 2),
     ...conclusionOf(lines),
     far: anchors.map(noteOf).find((note) => note !== undefined),
+    anchor: anchors.find(({ component }) => component === 1),
   };
 }
 
@@ -165,15 +168,19 @@ function isAnchor({ foundation }: Candidate): boolean {
   return foundation === ANCHOR || foundation.startsWith(`${ANCHOR}+`);
 }
 
-/** Traversal candidates that a core before us put in: those that name the very place media is sent to. */
+/** Traversal candidates that a core before us put in: they name the place media is sent to, unless ICE has chosen another. */
 function anchorsOf(sdp: Sdp, index: number): Candidate[] {
   const media = sdp.media[index]!;
   const address = connectionAddress(sdp, media);
   return attributes(media.lines, 'candidate')
     .map(parseCandidate)
     .filter((candidate) => typeof candidate !== 'string')
-    .filter((candidate) => isAnchor(candidate) && candidate.address === address)
-    .filter(({ component, port }) => port === media.port + component - 1);
+    .filter(isAnchor)
+    .filter(
+      (candidate) =>
+        noteOf(candidate)?.isChosen === true ||
+        (candidate.address === address && candidate.port === media.port + candidate.component - 1),
+    );
 }
 
 function noteOf({ foundation }: Candidate): FarNote | undefined {

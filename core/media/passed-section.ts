@@ -5,7 +5,9 @@
 import { findSuite } from '../../media/index.ts';
 import {
   attributeName,
+  attributes,
   attributeValue,
+  connectionAddress,
   parseCrypto,
   type CryptoAttribute,
   type Sdp,
@@ -19,6 +21,15 @@ export interface PassedSection {
   readonly ice: SectionIce | undefined;
   /** Everything that goes on untouched: keys, candidates, multiplexing. */
   readonly lines: ReadonlySet<SdpLine>;
+  /** Where its writer is, as the description puts it first; undefined on hold. */
+  readonly place: DirectPlace | undefined;
+}
+
+/** An end's own address in place of ours, with where its RTCP is when that is said. */
+export interface DirectPlace {
+  readonly address: string;
+  readonly port: number;
+  readonly rtcp: string | undefined;
 }
 
 /** The section of an offer; undefined when it has no ICE that may pass or no key that we know. */
@@ -80,5 +91,12 @@ function passed(
 ): PassedSection {
   const mux = sdp.media[index]!.lines.filter((line) => attributeName(line) === 'rtcp-mux');
   const lines = new Set([...keys.keys(), ...(ice?.lines ?? []), ...mux]);
-  return { crypto: [...keys.values()], ice, lines };
+  return { crypto: [...keys.values()], ice, lines, place: placeOf(sdp, index) };
+}
+
+function placeOf(sdp: Sdp, index: number): DirectPlace | undefined {
+  const media = sdp.media[index]!;
+  const address = connectionAddress(sdp, media);
+  if (address === undefined || address === '0.0.0.0' || address === '::') return undefined;
+  return { address, port: media.port, rtcp: attributes(media.lines, 'rtcp')[0] };
 }

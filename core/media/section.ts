@@ -17,6 +17,7 @@ import {
 } from '../../sip/sdp/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
 import { usableCrypto } from './leg-keys.ts';
+import type { DirectPlace } from './passed-section.ts';
 
 /** What a section's transport is to us. */
 export type SectionContent = 'rtp' | 'opaque' | 'unsupported';
@@ -126,6 +127,8 @@ export interface OwnTransport {
   readonly passed?: ReadonlySet<SdpLine>;
   /** Values of a= lines to add: the traversal path among the candidates. */
   readonly added?: readonly string[];
+  /** Stands first in place of our address and port. */
+  readonly direct?: DirectPlace | undefined;
 }
 
 /** The section for the other leg. An address that says hold goes on saying hold. */
@@ -136,6 +139,12 @@ export function writeSection(media: SdpMedia, content: SectionContent, own: OwnT
     sdpLine('a', value),
   );
   if (own.mux) added.push(sdpLine('a', 'rtcp-mux'));
+  const { direct } = own;
+  if (direct !== undefined) {
+    if (direct.rtcp !== undefined) added.push(sdpLine('a', `rtcp:${direct.rtcp}`));
+    const lines = [...withConnection(kept, direct.address), ...added];
+    return { ...media, port: direct.port, protocol: own.protocol, lines };
+  }
   return {
     ...media,
     port: own.port,

@@ -20,7 +20,7 @@ const open: { close(): void }[] = [];
 beforeEach(async () => {
   pair = await MediaPair.open({
     network: 64,
-    core: { insideEncryption: 'on', deniedCandidates: ['127.0.0.0/8', '10.0.0.0/8', '::/128', '::1/128'] },
+    core: { insideEncryption: 'on', deniedCandidates: ['127.0.0.0/18', '10.0.0.0/8', '::/128', '::1/128'] },
   });
 });
 
@@ -338,7 +338,11 @@ describe('hostile (T-017, T-030, T-031, T-174)', () => {
 
 describe('what becomes of a call', () => {
   /** After ICE: each end names its chosen address, the offerer the other's too. */
-  async function conclude({ legA, legB, a, b, toA }: Call, ofA: string, ofB: string): Promise<void> {
+  async function conclude(
+    { legA, legB, a, b, toA }: Call,
+    ofA: string,
+    ofB: string,
+  ): Promise<{ toA: Buffer; toB: Buffer }> {
     const place = (line: string): TransportAddress => {
       const [, , , , address = '', port] = line.split(' ');
       return { address, port: Number(port) };
@@ -348,12 +352,10 @@ describe('what becomes of a call', () => {
     const offer = [a.cryptoLine(), ...ice(A, HOST, MAPPED, RELAY)];
     offer.push(`a=remote-candidates:1 ${far.address} ${far.port}`);
     const inside = await legA.offer('client', sdp(place(ofA), offer));
-    await legB.offer('inside', inside);
+    const toB = await legB.offer('inside', inside);
     const atB = ofB === 'anchor' ? AT_B : far;
-    await legA.answer(
-      'inside',
-      await legB.answer('client', sdp(atB, [b.cryptoLine(), ...ice(B, HOST_B, MAPPED_B)])),
-    );
+    const back = await legB.answer('client', sdp(atB, [b.cryptoLine(), ...ice(B, HOST_B, MAPPED_B)]));
+    return { toB, toA: await legA.answer('inside', back) };
   }
 
   const LEARNED = 'a=candidate:x 1 UDP 1 203.0.113.77 40001 typ prflx';
@@ -378,6 +380,26 @@ describe('what becomes of a call', () => {
     expect(pair.events.filter((event) => event.startsWith('ice '))).toEqual(
       Array(2).fill(`ice ${type}, offered by 2`) as string[],
     );
+  });
+
+  test('chosen addresses stand first from end to end, the traversal path stays behind them and works', async () => {
+    const both = await call();
+    const { toA, toB } = await conclude(both, RELAY, HOST_B);
+    expect([placeOf(toB), placeOf(toA)]).toEqual([{ address: '198.51.100.9', port: 24000 }, AT_B]);
+    const [anchorA, anchorB] = [toA, toB].map((text) => lines(text, 'candidate').at(-1)!.split(' '));
+    expect([anchorA![4], anchorB![4]]).toEqual(['127.0.64.1', '127.0.64.1']);
+    await prove(both.a, A, B);
+    await prove(both.b, B, A);
+    const request = check(A, B);
+    await both.a.media.send(request, both.a.peer);
+    expect((await both.b.media.next()).bytes).toEqual(request);
+  });
+
+  test('a chosen address that is denied does not stand first: nobody’s media is sent after it', async () => {
+    const both = await call();
+    const { toB } = await conclude(both, HOST.replace('192.168.1.5', '10.1.2.3'), HOST_B);
+    expect(placeOf(toB).address).toBe('127.0.64.1');
+    expect(both.legA.iceCallType()).toBe('none');
   });
 
   test('relay_to_relay', async () => {
