@@ -1,10 +1,10 @@
-// `node test/fuzz/native/main.ts [seconds]`: fuzzes the native packet path for that long (600), then soaks the whole
-// engine under ThreadSanitizer and AddressSanitizer. Ends with 1 at the first finding; its input is kept and named.
+// `node test/fuzz/native/main.ts [seconds]`: fuzzes the native packet paths for that long (600), then soaks the whole
+// engines under ThreadSanitizer and AddressSanitizer. Ends with 1 at the first finding; its input is kept and named.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { buildProgram, missingPackages, writeSeeds } from './build.ts';
+import { buildProgram, missingPackages, writeSeeds, writeTurnSeeds } from './build.ts';
 
 const SOAK_SHARE = 0.25;
 
@@ -19,19 +19,22 @@ if (missing.length > 0) {
   process.stdout.write(`skipped: the native engine's fuzzing needs ${missing.join(', ')}\n`);
 } else {
   const folder = mkdtempSync(path.join(tmpdir(), 'viaduct-fuzz-'));
-  const corpus = path.join(folder, 'corpus');
-  mkdirSync(corpus);
-  writeSeeds(path.join(folder, 'seeds'));
-  const fuzzer = buildProgram(folder, 'packet-path', 'fuzzer,address,undefined');
-  const limits = [
-    '-max_len=8192',
-    '-len_control=0',
-    `-max_total_time=${seconds}`,
-    '-timeout=10',
-    '-print_final_stats=1',
-  ];
-  run(fuzzer, ...limits, `-artifact_prefix=${folder}/`, corpus, path.join(folder, 'seeds'));
+  const share = String(Math.ceil(seconds / 2));
+  for (const [program, write] of [
+    ['packet-path', writeSeeds],
+    ['turn-path', writeTurnSeeds],
+  ] as const) {
+    const corpus = path.join(folder, `corpus-${program}`);
+    const seeds = path.join(folder, `seeds-${program}`);
+    mkdirSync(corpus);
+    write(seeds);
+    const limits = ['-max_len=8192', '-len_control=0', `-max_total_time=${share}`, '-timeout=10'];
+    const fuzzer = buildProgram(folder, program, 'fuzzer,address,undefined');
+    run(fuzzer, ...limits, '-print_final_stats=1', `-artifact_prefix=${folder}/`, corpus, seeds);
+  }
   const soak = String(Math.ceil(seconds * SOAK_SHARE));
-  run(buildProgram(folder, 'soak', 'thread'), soak);
-  run(buildProgram(folder, 'soak', 'address,undefined'), soak);
+  for (const program of ['soak', 'turn-soak'] as const) {
+    run(buildProgram(folder, program, 'thread'), soak);
+    run(buildProgram(folder, program, 'address,undefined'), soak);
+  }
 }

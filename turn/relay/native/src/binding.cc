@@ -12,7 +12,7 @@ namespace viaduct {
  */
 void Relay::drain(napi_env env, napi_value listener, const bool& open) {
   std::vector<uint8_t> batch;
-  const bool more = upward_.drain([&](const uint8_t* record, size_t length) {
+  const bool more = drainRecords([&](const uint8_t* record, size_t length) {
     const uint32_t bytes = static_cast<uint32_t>(length);
     const size_t at = batch.size();
     batch.resize(at + 4 + length);

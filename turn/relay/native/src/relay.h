@@ -49,6 +49,11 @@ class Relay {
   /** To be called in another turn of the loop when the listener was told that more waits. */
   void wakeAgain() { upward_.wakeAgain(); }
 
+  /** What waits for JavaScript, up to one turn's worth; true when more does. */
+  template <typename Use>
+  bool drainRecords(Use use) {
+    return upward_.drain(use);
+  }
   /** Tells JavaScript what waits, as long as `open`; in binding.cc. */
   void drain(napi_env__* env, napi_value__* listener, const bool& open);
   bool holdsProcess() const { return !closed_ && !listeners_.empty(); }
