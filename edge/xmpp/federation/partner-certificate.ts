@@ -41,7 +41,7 @@ export class PartnerCertificates {
     // Node reports the last objection of OpenSSL; dates, signatures and name constraints come after the purpose.
     if (String(socket.authorizationError) !== 'INVALID_PURPOSE') return coversNothing;
     if (!certificate.keyUsage?.includes(SERVER_AUTH)) return coversNothing;
-    const isGood = await this.#isChainGood(certificate, shown(socket), now);
+    const isGood = await this.#isChainGood(certificate, shownWith(certificate), now);
     return isGood ? covers(certificate) : coversNothing;
   }
 
@@ -67,10 +67,10 @@ export class PartnerCertificates {
   }
 }
 
-/** What the peer sent, and what OpenSSL found to complete it. */
-function shown(socket: TLSSocket): readonly X509Certificate[] {
+/** What the peer sent with its certificate. Node hands it out once: a second `getPeerX509Certificate` comes without. */
+function shownWith(leaf: X509Certificate): readonly X509Certificate[] {
   const found: X509Certificate[] = [];
-  let next: X509Certificate | undefined = socket.getPeerX509Certificate()?.issuerCertificate;
+  let next: X509Certificate | undefined = leaf.issuerCertificate;
   while (next !== undefined && found.length < MAX_CHAIN) {
     found.push(next);
     next = next.issuerCertificate;
