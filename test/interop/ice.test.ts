@@ -1,8 +1,8 @@
 // Real ICE stacks through our relay, between two homes behind symmetric NATs where nothing but a relay helps: Chromium over
-// UDP, TCP, TLS and the port of HTTPS, with sound and a data channel.
+// UDP, TCP, TLS and the port of HTTPS, with sound and a data channel; libnice's agents over UDP and TCP.
 import path from 'node:path';
 import type { Browser, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { TEST_USER } from '../../turn/test-server.ts';
 import { ProcessKeeper, type StartedProcess } from '../topology/process-keeper.ts';
 import { canRun } from '../topology/requirements.ts';
@@ -12,13 +12,20 @@ import { TestAuthority } from './certificates.ts';
 import { type IceReport, openIceBrowser } from './ice/ice-browser.ts';
 import { buildIceNetwork, type IceNetwork, RELAY } from './ice/ice-network.ts';
 
-const ready = canRun('ICE through the relay', ['nft', 'chromium', 'certutil', 'openssl']);
+const ready = canRun('ICE through the relay', [
+  'nft',
+  'chromium',
+  'certutil',
+  'openssl',
+  'gcc',
+  'pkg-config',
+]);
 
 interface RelayState {
   readonly allocations: readonly {
-    readonly user: string;
+    readonly allocation: number;
     readonly client: string;
-    readonly peers: string[];
+    readonly peers: readonly string[];
   }[];
   readonly counted: Readonly<Record<string, number>>;
 }
@@ -29,6 +36,7 @@ describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
   let keeper: ProcessKeeper;
   let relay: StartedProcess;
   let authority: TestAuthority;
+  let agentFile: string;
 
   beforeAll(async () => {
     folder = makeRunFolder('ice');
@@ -41,6 +49,12 @@ describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
       inside: network.relay.exec,
       name: 'relay',
     });
+    agentFile = path.join(folder.path, 'nice-agent');
+    await keeper.run([
+      'sh',
+      '-c',
+      `gcc -Wall -Werror -o ${agentFile} ${import.meta.dirname}/ice/nice-agent.c $(pkg-config --cflags --libs nice)`,
+    ]);
     await until('the relay is open', () => relay.output().includes('open\n'), { detail: () => relay.tail() });
   });
   afterAll(async () => {
@@ -49,12 +63,55 @@ describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
     folder.remove();
   });
 
+  let lastBefore = 0;
+  beforeEach(async () => {
+    lastBefore = Math.max(0, ...(await relayState()).allocations.map(({ allocation }) => allocation));
+  });
+
+  /** Allocations of this test: what an agent that was ended left behind is not its own. */
+  async function ownAllocations(): Promise<RelayState['allocations']> {
+    return (await relayState()).allocations.filter(({ allocation }) => allocation > lastBefore);
+  }
+
   async function relayState(): Promise<RelayState> {
     const before = relay.output().length;
     relay.child.stdin?.write('?\n');
     await until('the relay answers', () => relay.output().slice(before).endsWith('\n'));
     return JSON.parse(relay.output().slice(before)) as RelayState;
   }
+
+  test.each([
+    ['UDP', 'udp'],
+    ['TCP', 'tcp'],
+  ])('libnice over %s', { timeout: 30_000 }, async (_name, kind) => {
+    const [caller, callee] = network.homes.map((home, index) =>
+      keeper.start(
+        [
+          agentFile,
+          index === 0 ? 'caller' : 'callee',
+          RELAY,
+          '3478',
+          TEST_USER.username,
+          TEST_USER.password,
+          kind,
+        ],
+        { inside: home.exec, name: `nice${index}` },
+      ),
+    ) as [StartedProcess, StartedProcess];
+    const sdpOf = async (agent: StartedProcess): Promise<string> =>
+      (await agent.said(/^sdp (\S+)$/m))[1] ?? '';
+    const [offer, answer] = [await sdpOf(caller), await sdpOf(callee)];
+    expect(Buffer.from(offer, 'base64').toString()).toMatch(/typ relay/);
+    callee.child.stdin?.write(`${offer}\n`);
+    caller.child.stdin?.write(`${answer}\n`);
+    for (const agent of [caller, callee]) {
+      await agent.said(/^pair relay relay$/m);
+      await agent.said(/^heard 50$/m);
+    }
+    const clients = (await ownAllocations()).map(({ client }) => client);
+    expect(clients.filter((client) => client.startsWith(`${kind} 203.0.113.10`))).toHaveLength(2);
+    await Promise.all([caller.stop(), callee.stop()]);
+  });
 
   describe('Chromium', () => {
     const browsers: Browser[] = [];
@@ -74,7 +131,7 @@ describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
     });
     afterEach(async () => {
       await Promise.all(pages.map((page) => call(page, 'end')));
-      await until('nothing is left', async () => (await relayState()).allocations.length === 0);
+      await until('nothing is left', async () => (await ownAllocations()).length === 0);
     });
 
     test.each([
@@ -94,7 +151,7 @@ describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
         async () => {
           reports = await Promise.all(pages.map((page) => call<IceReport>(page, 'report')));
           return reports.every(
-            ({ audioBytes, loudest, texts }) => audioBytes > 4_000 && loudest > 0 && texts.length === 2,
+            ({ audioBytes, loudest, texts }) => audioBytes > 4_000 && loudest > 0 && texts.length > 0,
           );
         },
         { deadlineMs: 15_000, everyMs: 100, detail: () => `${JSON.stringify(reports)}\n${relay.tail()}` },
@@ -102,9 +159,8 @@ describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
       for (const report of reports) {
         expect(report).toMatchObject({ localType: 'relay', remoteType: 'relay', relayProtocol: protocol });
       }
-      expect(reports[0]?.texts).toContain('pong ping from caller');
-      const { allocations } = await relayState();
-      const used = allocations.filter(({ peers }) => peers.includes(RELAY));
+      expect(reports.map(({ texts }) => texts)).toEqual([['pong'], ['ping', 'thanks']]);
+      const used = (await ownAllocations()).filter(({ peers }) => peers.includes(RELAY));
       expect(used.length).toBeGreaterThanOrEqual(2);
       expect(used.every(({ client }) => client.startsWith(`${protocol} 203.0.113.10`))).toBe(true);
     });

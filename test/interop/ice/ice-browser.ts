@@ -80,9 +80,11 @@ window.ice = {
   },
   use(channel) {
     this.channel = channel;
-    channel.onmessage = ({ data }) => { this.texts.push(data); if (data.startsWith('ping')) channel.send('pong ' + data); };
-    const greet = () => channel.send('ping from ' + this.name);
-    if (channel.readyState === 'open') greet(); else channel.onopen = greet;
+    channel.onmessage = ({ data }) => {
+      this.texts.push(data);
+      if (data === 'ping') channel.send('pong');
+      if (data === 'pong') channel.send('thanks');
+    };
   },
   async gathered(description) {
     const { pc } = this;
@@ -94,9 +96,13 @@ window.ice = {
     if (!pc.localDescription.sdp.includes('a=candidate:')) throw new Error('no relay: ' + this.errors.join('; '));
     return pc.localDescription.sdp;
   },
-  async offer() { this.name = 'caller'; this.use(this.pc.createDataChannel('chat')); return this.gathered(await this.pc.createOffer()); },
+  async offer() {
+    const channel = this.pc.createDataChannel('chat');
+    channel.onopen = () => channel.send('ping');
+    this.use(channel);
+    return this.gathered(await this.pc.createOffer());
+  },
   async answer(sdp) {
-    this.name = 'callee';
     await this.pc.setRemoteDescription({ type: 'offer', sdp });
     return this.gathered(await this.pc.createAnswer());
   },
