@@ -87,7 +87,9 @@ export function readIce(
 ): SectionIce | undefined {
   const { lines } = sdp.media[index]!;
   if (!hasAttribute(lines, 'candidate')) return undefined;
-  const refuse = (reason: string): undefined => void reading.count('ice-section-refused', reason);
+  const refuse = (reason: string): undefined => {
+    reading.count('ice-section-refused', reason);
+  };
   const credentials = credentialsOf(sdp, lines);
   if (credentials === undefined) return refuse('credentials');
   if (lines.filter((line) => attributeName(line) === 'candidate').length > MAX_CANDIDATES)
@@ -158,10 +160,11 @@ export function sessionIce(session: Sdp['session']): ReadonlySet<SdpLine> {
 
 function admitCandidate(value: string, { isDenied, count }: IceReading): Candidate | undefined {
   const candidate = parseCandidate(value);
-  if (typeof candidate === 'string') return void count('ice-candidate-dropped', candidate);
-  if (isAnchor(candidate)) return undefined;
-  if (isDenied(candidate.address)) return void count('ice-candidate-dropped', 'denied-address');
-  return candidate;
+  if (typeof candidate !== 'string' && isAnchor(candidate)) return undefined;
+  const refusal = typeof candidate === 'string' ? candidate : isDenied(candidate.address) && 'denied-address';
+  if (typeof candidate !== 'string' && refusal === false) return candidate;
+  count('ice-candidate-dropped', refusal || undefined);
+  return undefined;
 }
 
 function isAnchor({ foundation }: Candidate): boolean {

@@ -33,6 +33,10 @@ export interface BaresipOptions {
   /** The tone it speaks. */
   readonly speaks: { readonly hz: number };
   readonly registerSeconds?: number;
+  /** ICE, full, with regular nomination; `server` is a TURN server beside its host candidates. */
+  readonly ice?: {
+    readonly server?: { readonly uri: string; readonly user: string; readonly password: string };
+  };
 }
 
 /** An event of ctrl_tcp, such as CALL_ESTABLISHED with the peer in `peeruri`. */
@@ -179,7 +183,13 @@ function configuration(options: BaresipOptions, folder: string): string {
     'jitter_buffer_delay 5-10',
     'rtp_stats yes',
     'module_path /usr/lib/baresip/modules',
-    ...['g711', 'aufile', 'sndfile', 'srtp'].map((name) => `module ${name}.so`),
+    ...[
+      'g711',
+      'aufile',
+      'sndfile',
+      'srtp',
+      ...(options.ice === undefined ? [] : ['stun', 'turn', 'ice']),
+    ].map((name) => `module ${name}.so`),
     'module_tmp account.so',
     'module_app menu.so',
     'module_app ctrl_tcp.so',
@@ -199,6 +209,13 @@ function account(options: BaresipOptions): string {
     'answermode=manual',
     'audio_codecs=pcmu',
     ...(options.mediaEncryption === undefined ? [] : [`mediaenc=${options.mediaEncryption}`]),
+    ...(options.ice === undefined ? [] : iceParts(options.ice)),
   ];
   return `${parts.join(';')}\n`;
+}
+
+function iceParts({ server }: NonNullable<BaresipOptions['ice']>): string[] {
+  if (server === undefined) return ['medianat=ice'];
+  const { uri, user, password } = server;
+  return ['medianat=ice', `stunserver="${uri}"`, `stunuser=${user}`, `stunpass=${password}`];
 }

@@ -97,6 +97,32 @@ export function rebindNat(at: Namespace): void {
   at.run('conntrack', '-D', '-p', 'udp');
 }
 
+/** The clients' router lets their two networks speak to each other, as one home network would. */
+export function joinHomes(at: Namespace): void {
+  load(at, 'add rule ip nat through ip saddr 10.77.0.0/24 ip daddr 10.78.0.0/24 accept');
+  load(at, 'add rule ip nat through ip saddr 10.78.0.0/24 ip daddr 10.77.0.0/24 accept');
+}
+
+/** The outer firewall lets packets reach relayed addresses of TURN. */
+export function letRelaysIn(at: Namespace): void {
+  load(at, 'add rule ip outer through iifname "wan" udp dport 24000-29999 accept');
+}
+
+/** Media packets that have crossed the inner firewall so far, both ways; the first call begins to count. */
+export function countLinkMedia(at: Namespace): () => number {
+  load(
+    at,
+    `table ip watch {
+      counter link_media {}
+      chain through { type filter hook forward priority -10; udp dport { 2776, 2777 } counter name link_media; udp sport { 2776, 2777 } counter name link_media; }
+    }`,
+  );
+  return () => {
+    const listing = at.run('nft', '-j', 'list', 'counters', 'table', 'ip', 'watch');
+    return Number(/"packets": ?(\d+)/.exec(listing)?.[1] ?? Number.NaN);
+  };
+}
+
 /** Reads the inner firewall's counters. */
 export function readInner(at: Namespace): InnerCounters {
   const listing = JSON.parse(at.run('nft', '-j', 'list', 'counters')) as {

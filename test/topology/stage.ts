@@ -37,8 +37,8 @@ export interface StageChanges {
   /** The inner firewall hides core's address from the DMZ (masquerade). */
   readonly hidesCore?: boolean;
   /** Core gets a certificate for its inside TLS port, and these changes to its file. */
-  /** Sections that replace those of edge's file. */
-  readonly edge?: object;
+  /** Sections that replace those of edge's file; secrets go into files of the folder. */
+  readonly edge?: object | ((folder: string) => object);
   readonly core?: (certificate: { chain: string; key: string }) => CoreChanges;
 }
 
@@ -61,7 +61,9 @@ export async function setStage(label: string, changes: StageChanges = {}): Promi
       folder.path,
       { edge: publicAuthority.issue([EDGE_NAME]), insideAuthority: inside.authority.certificate },
       changes.core?.(inside.authority.issue([CORE_NAME, ADDRESS.core])),
-      changes.edge,
+      typeof changes.edge === 'function'
+        ? (changes.edge as (path: string) => object)(folder.path)
+        : changes.edge,
     );
     const edge = new ViaductProcess(keeper, 'edge', ground.edge, files.edge);
     const core = new ViaductProcess(keeper, 'core', ground.core, files.core);

@@ -24,9 +24,11 @@ export interface PairCertificates {
   readonly insideAuthority: string;
 }
 
-/** What a suite wants different in core's file: keys of `unified-cm[0].sip`, of `sip`, and where state is kept. */
+/** What a suite wants different in core's file: keys of `unified-cm[0]` and its `sip`, of `sip`, of `media`, and where state is kept. */
 export interface CoreChanges {
   readonly stateDirectory?: string;
+  readonly node?: Readonly<Record<string, unknown>>;
+  readonly media?: Readonly<Record<string, unknown>>;
   readonly nodeSip?: Readonly<Record<string, unknown>>;
   readonly sip?: Readonly<Record<string, unknown>>;
 }
@@ -67,7 +69,7 @@ export async function writePairFiles(
   return files;
 }
 
-function edgeSettings(folder: string, pair: string, certificates: PairCertificates): object {
+function edgeSettings(folder: string, pair: string, certificates: PairCertificates): Record<string, unknown> {
   return {
     edge: { name: EDGE_NAME },
     zones: [path.join(pair, `${EDGE_NAME}.zone.yaml`)],
@@ -90,9 +92,15 @@ function coreSettings(
     zones: [path.join(pair, `${CORE_NAME}.zone.yaml`)],
     domains: [{ name: DOMAIN }],
     'unified-cm': [
-      { publisher: UCM_NAME, authority: `file:${certificates.insideAuthority}`, sip: { ...changes.nodeSip } },
+      {
+        publisher: UCM_NAME,
+        authority: `file:${certificates.insideAuthority}`,
+        sip: { ...changes.nodeSip },
+        ...changes.node,
+      },
     ],
     sip: { address: ADDRESS.core, ...changes.sip },
+    media: { ...changes.media },
     'state-directory': changes.stateDirectory ?? path.join(folder, 'core-state'),
     log: { level: 'debug' },
   };
