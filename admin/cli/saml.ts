@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { createSigningCertificate, readIdpMetadata } from '../../auth/index.ts';
 import { loadCore } from '../../config/index.ts';
 import { edgeAddresses } from '../../core/assembly/https.ts';
-import { spMetadata } from '../../core/assembly/sign-on.ts';
+import { servedDomains, spMetadata } from '../../core/assembly/sign-on.ts';
 import type { Terminal } from './main.ts';
 import { printTree } from './status.ts';
 
@@ -35,7 +35,7 @@ export function addSamlCommands(program: Command, terminal: Terminal): void {
     .option('--domain <domain>', 'of this domain only')
     .action((file: string, { domain }: { domain?: string }) => {
       const config = loadCore(file);
-      const served = config.saml?.identityProviders.flatMap(({ domains }) => domains) ?? [];
+      const served = servedDomains(config.saml);
       if (domain !== undefined && !served.includes(domain))
         throw new Error(`${domain} has no identity provider in ${file}`);
       const domains = domain === undefined ? served : [domain];

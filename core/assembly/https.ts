@@ -131,7 +131,7 @@ export function coreHttpsOptions(
       sip.registerAuthentication === 'core'
         ? { algorithms: sip.digestAlgorithms, nonces: SIP_LIMITS.nonces }
         : undefined,
-    sso: signOnOptions(config, state),
+    sso: signOnOptions(config, state, edges),
     bans,
     credentials: {
       lifetimeMs: credentials.lifetime,

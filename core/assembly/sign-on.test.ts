@@ -122,13 +122,13 @@ test('many domains to one provider, and one provider per domain', async () => {
     'metadata-url': 'https://idp.example.net/metadata',
   };
   const both = load({ ...usual, saml: { certificate, 'identity-providers': [provider, second] } });
-  expect(signOnOptions(both, state)?.providers.map(({ domains }) => domains)).toEqual([
+  expect(signOnOptions(both, state, [])?.providers.map(({ domains }) => domains)).toEqual([
     ['example.com'],
     ['example.net'],
   ]);
   const one = { ...provider, domains: ['example.com', 'example.net'] };
   const many = load({ ...usual, saml: { certificate, 'identity-providers': [one] } });
-  expect(signOnOptions(many, state)?.providers[0]?.domains).toHaveLength(2);
+  expect(signOnOptions(many, state, [])?.providers[0]?.domains).toHaveLength(2);
   expect(accessSettings(many)).toMatchObject({
     authenticationPath: 'saml',
     oauthSimple: true,
@@ -141,7 +141,7 @@ test('a key that is not the certificate’s is refused by name', async () => {
   const state = await openState(undefined, { log: silent, count: () => undefined });
   const wrong = { ...certificate, key: 'file:other.key' };
   const config = load({ ...usual, saml: { certificate: wrong, 'identity-providers': [provider] } });
-  expect(() => signOnOptions(config, state)).toThrow(/other\.key is not the key of file:saml\.pem/);
+  expect(() => signOnOptions(config, state, [])).toThrow(/other\.key is not the key of file:saml\.pem/);
   await state.store.close();
 });
 
@@ -159,7 +159,7 @@ test('redirect URIs go with their switches', async () => {
   const state = await openState(undefined, { log: silent, count: () => undefined });
   const uris = { 'redirect-uris': ['https://app.example/back', 'exampleapp://back'] };
   const taken = (access: object): readonly string[] | undefined =>
-    signOnOptions(load({ ...usual, access: { ...on, ...uris, ...access } }), state)?.redirectUris;
+    signOnOptions(load({ ...usual, access: { ...on, ...uris, ...access } }), state, [])?.redirectUris;
   expect(taken({})).toEqual([]);
   expect(taken({ 'client-redirect-uri': true })).toEqual(['https://app.example/back']);
   expect(taken({ 'ios-embedded-safari': true })).toEqual(['exampleapp://back']);

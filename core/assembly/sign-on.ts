@@ -11,7 +11,11 @@ type SignOnOptions = NonNullable<CoreHttpsOptions['sso']>;
 type Saml = NonNullable<CoreConfig['saml']>;
 
 /** Options of single sign-on; undefined while it is switched off. @throws Error in words when our key cannot be used. */
-export function signOnOptions(config: CoreConfig, state: CoreState): SignOnOptions | undefined {
+export function signOnOptions(
+  config: CoreConfig,
+  state: CoreState,
+  edges: readonly EdgeAddress[],
+): SignOnOptions | undefined {
   const { access, saml } = config;
   if (!access.authorizeByOauthToken || saml === undefined) return undefined;
   const space = (name: string, maxEntries: number, whenFull: 'refuse' | 'evict', durable: boolean) =>
@@ -41,7 +45,16 @@ export function signOnOptions(config: CoreConfig, state: CoreState): SignOnOptio
     pending: space('sign-on', SIGN_ON_LIMITS.maxPending, 'evict', false),
     used: space('used-assertions', SIGN_ON_LIMITS.maxUsedAssertions, 'refuse', true),
     tokens: space('simple-tokens', SIGN_ON_LIMITS.maxTokens, 'refuse', true),
+    ownMetadata: {
+      document: spMetadata(config, edges, servedDomains(saml)),
+      store: space('saml', 16, 'evict', true),
+    },
   };
+}
+
+/** Domains that have an identity provider. */
+export function servedDomains(saml: CoreConfig['saml']): readonly string[] {
+  return saml?.identityProviders.flatMap(({ domains }) => domains) ?? [];
 }
 
 /** What the schema alone cannot see: our key, and metadata that was imported. @throws Error in words, all of it at once. */

@@ -18,6 +18,7 @@ import {
   createSignInGuard,
   createTokens,
   type Credentials,
+  type Deny,
   type ListedToken,
   type Directory,
   type Revocations,
@@ -156,6 +157,8 @@ export interface CoreHttps {
   start(): void;
   /** Serves one channel of an edge's link; owns it from here on. */
   serve(channel: Duplex, peer: PeerIdentity): void;
+  /** How a user stands with this core, for the operator. Rejects when the store fails. */
+  standing(deployment: string, user: string): Promise<UserStanding>;
   /** Ends every session and token of a user and forgets every confirmed credential; how many simple tokens there were. */
   revoke(user: string): Promise<number>;
   /** Simple tokens, of one user or all, for the administrator. */
@@ -170,6 +173,14 @@ export interface CoreHttps {
     readonly oauth: ReturnType<Tokens['status']> | 'off';
     readonly singleSignOn: object | 'off';
   };
+}
+
+/** What keeps a user from signing in, as far as core knows without asking. */
+export interface UserStanding {
+  /** Rate control's verdict. */
+  readonly limited: Deny | undefined;
+  /** Sessions and tokens issued before now are void. */
+  readonly revoked: boolean;
 }
 
 export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
@@ -233,9 +244,11 @@ export function createCoreHttps(options: CoreHttpsOptions): CoreHttps {
       inside.unifiedCm.start();
       fetchKeys();
       access.sso?.providers.start();
+      void access.sso?.ownMetadata.compare();
     },
     serve: (channel, peer) => gateway.serve(channel, peer),
     revoke: (user) => access.revoke(user),
+    standing: (deployment, user) => access.standing(deployment, user),
     listTokens: async (user) => (await access.sso?.tokens.list(user)) ?? [],
     revokeToken: async (id) => (await access.sso?.tokens.revoke({ id })) ?? 0,
     drain: () => gateway.drain(),
@@ -344,6 +357,10 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
     tokens,
     callers,
     signIn: createSignIn({ ...callers, sessions }),
+    async standing(deployment: string, user: string): Promise<UserStanding> {
+      const revoked = await revocations.isRevoked(user, now() - lifetimeMs);
+      return { limited: await rate.check(deployment, user), revoked };
+    },
     lane: createLaneAccess({ ...callers, sessions, allowList }),
     onboarding: settings.activationCodeOnboarding
       ? createOnboarding({ ...options, paths: options.onboardingPaths, unifiedCm, guard, rate })
@@ -354,6 +371,7 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
       sso === undefined
         ? ('off' as const)
         : {
+            ownMetadata: sso.ownMetadata.status(),
             identityProviders: sso.providers.status(),
             signIns: signOnServices?.status(),
             tokens: sso.tokens.status(),

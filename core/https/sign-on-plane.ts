@@ -18,6 +18,7 @@ import {
 } from '../../auth/index.ts';
 import type { Clock } from '../../zones/clock.ts';
 import { fetchMetadata } from './metadata-fetch.ts';
+import { type OwnMetadata, type OwnMetadataOptions, watchOwnMetadata } from './own-metadata.ts';
 import type { RequestLog } from './request-record.ts';
 
 export interface SignOnPlaneOptions {
@@ -45,6 +46,8 @@ export interface SignOnPlaneOptions {
   readonly pending: SignOnStore;
   readonly used: Pick<SignOnStore, 'add'>;
   readonly tokens: SimpleTokenStore;
+  /** What of ours the identity providers have imported, and where its hash is kept. */
+  readonly ownMetadata: Pick<OwnMetadataOptions, 'document' | 'store'>;
 }
 
 export interface SignOnSurroundings {
@@ -60,6 +63,7 @@ export interface SignOnPlane {
   readonly providers: IdentityProviders;
   readonly signOn: SignOn;
   readonly tokens: SimpleTokens;
+  readonly ownMetadata: OwnMetadata;
 }
 
 export function createSignOnPlane(options: SignOnPlaneOptions, around: SignOnSurroundings): SignOnPlane {
@@ -98,5 +102,6 @@ export function createSignOnPlane(options: SignOnPlaneOptions, around: SignOnSur
     randomBytes,
     count,
   });
-  return { providers, signOn, tokens };
+  const ownMetadata = watchOwnMetadata({ ...options.ownMetadata, now, log });
+  return { providers, signOn, tokens, ownMetadata };
 }

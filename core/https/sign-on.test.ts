@@ -19,8 +19,10 @@ import { alice, domainLane, openCore, type TestCore } from './test-core.ts';
 const base = `https://edge1.example.com:8443/${domainLane}`;
 const appUri = 'exampleapp://signed-in';
 let core: TestCore;
+let used: CoreHttpsOptions['sso'];
 
-async function open(): Promise<TestCore> {
+/** A core of a cluster: `shared` is the store of another one. */
+async function open(shared?: CoreHttpsOptions['sso']): Promise<TestCore> {
   const [own, idp] = await Promise.all([testKeys('sp'), testKeys('idp')]);
   const nothing = (): void => undefined;
   const storeClock = new ManualClock();
@@ -32,7 +34,7 @@ async function open(): Promise<TestCore> {
     onHealth: nothing,
   });
   const space = { maxEntries: 100, maxEntryLength: 4000, whenFull: 'refuse', durable: false } as const;
-  const sso: CoreHttpsOptions['sso'] = {
+  const sso: CoreHttpsOptions['sso'] = shared ?? {
     keys: { privateKey: own.key, certificate: own.certificate },
     mode: 'cluster',
     providers: [{ ...usualProvider, document: printIdpMetadata([idp.certificate]), authority: undefined }],
@@ -52,7 +54,9 @@ async function open(): Promise<TestCore> {
     pending: store.namespace('pending', space),
     used: store.namespace('used', space),
     tokens: store.namespace('tokens', space),
+    ownMetadata: { document: 'ours', store: store.namespace('facts', space) },
   };
+  used = sso;
   return openCore({
     sso,
     access: {
@@ -258,6 +262,43 @@ test('what is refused, and that the log names the cause', async () => {
 test('nothing secret is logged', async () => {
   const { token } = await signIn();
   expect(JSON.stringify(core.logged)).not.toContain(token);
+});
+
+test('a sign-in begins at one core and ends at another; its token opens both', async () => {
+  // A revocation just now voids what is issued in the same millisecond.
+  core.clock.advance(10);
+  const begun = await begin();
+  const first = core;
+  const second = await open(used);
+  second.clock.advance(first.clock.wall() - second.clock.wall());
+  try {
+    const xml = await respond(begun);
+    core = second;
+    const answer = await finish(begun, xml);
+    expect(status(answer), JSON.stringify(second.logged.at(-1))).toBe('303');
+    const token = new URLSearchParams(header(answer, 'Location').split('#')[1]).get('access_token') ?? '';
+    for (const one of [first, second])
+      expect(
+        status(await one.get(`/${domainLane}/get_edge_config`, bearer(token))),
+        JSON.stringify(one.logged.at(-1)),
+      ).toBe('200');
+    core = first;
+    expect(status(await finish(begun, xml))).toBe('403');
+  } finally {
+    core = first;
+    await second.close();
+  }
+});
+
+test('a body that is too long, two responses in one form, another type', async () => {
+  const long = { SAMLResponse: 'A'.repeat(500_000) };
+  expect(status(await post('fedlet', long))).toBe('400');
+  const twice = 'SAMLResponse=a&SAMLResponse=b';
+  const head = `POST /${domainLane}/fedlet HTTP/1.1\r\nHost: edge1.example.com:8443\r\nConnection: close\r\n`;
+  const form = 'Content-Type: application/x-www-form-urlencoded\r\n';
+  const length = `Content-Length: ${twice.length}\r\n\r\n${twice}`;
+  expect(status(await core.exchange(`${head}${form}${length}`))).toBe('400');
+  expect(status(await core.exchange(`${head}Content-Type: text/xml\r\n${length}`))).toBe('400');
 });
 
 test('name and password still open the door beside it', async () => {
