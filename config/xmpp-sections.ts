@@ -27,6 +27,27 @@ export const edgeXmpp = z
     'idle-timeout': duration('1 min', '24 h', '1 h').describe(
       'Longest silence of a session in both directions.',
     ),
+    websocket: z
+      .strictObject({
+        enabled: toggle(false).describe(
+          'Take messaging clients in browsers at the HTTPS door, by WebSocket.',
+        ),
+        path: z
+          .string()
+          .regex(/^\/[A-Za-z0-9._~/-]{1,128}$/)
+          .default('/xmpp-websocket')
+          .meta({ allowed: 'a path of letters, digits, - . _ ~ and /' })
+          .describe('Path of the WebSocket.'),
+        origins: z
+          .array(z.string().regex(/^https:\/\/[A-Za-z0-9.:[\]-]+$/))
+          .max(256)
+          .default([])
+          .describe(
+            'Sites whose pages may open it, as https://host or https://host:port. Programs that are no browser name none and may too.',
+          ),
+      })
+      .prefault({})
+      .describe('XMPP over WebSocket (RFC 7395). Needs the messaging door to be open.'),
     federation: edgeFederation,
   })
   .prefault({})

@@ -14,7 +14,7 @@ import { edgeLinkOptions } from './assembly/links.ts';
 import { edgeMediaOptions } from './assembly/media.ts';
 import { edgeSipOptions } from './assembly/sip.ts';
 import { turnAtHttps, turnServerOptions } from './assembly/turn.ts';
-import { edgeXmppOptions } from './assembly/xmpp.ts';
+import { edgeXmppOptions, webSocketDoor } from './assembly/xmpp.ts';
 import { createHttpsDoor } from './https/index.ts';
 import { EdgeMedia } from './media/index.ts';
 import { EdgeSip } from './sip/index.ts';
@@ -99,7 +99,9 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
   const turnOptions = turnServerOptions(config, observers('turn'));
   const turn = turnOptions && new TurnServer(turnOptions);
   const atHttps = turnAtHttps(config, turn);
-  const https = createHttpsDoor(httpsDoorOptions(config, cores, bans, atHttps, observers('https')));
+  const webSocket = xmpp && webSocketDoor(config, xmpp);
+  const beside = { other: atHttps, webSocket };
+  const https = createHttpsDoor(httpsDoorOptions(config, cores, bans, beside, observers('https')));
   const closing = 'edge is closing';
   return [
     ...(filter ? [{ open: () => filter.open(), close: () => filter.close() }] : []),

@@ -22,6 +22,7 @@ export class MessageInput {
   readonly #reader: MessageReader;
   #held: Buffer | undefined;
   #over = false;
+  #isReleased = false;
   #scheduled = false;
   #reading = false;
 
@@ -75,6 +76,15 @@ export class MessageInput {
     this.#held = undefined;
   }
 
+  /**
+   * Reads no more: another protocol begins with the next byte (RFC 9110 §7.8). To be called from within `onHead`. A peer
+   * that went on before it was answered is cut off.
+   */
+  release(): void {
+    this.stop();
+    this.#isReleased = true;
+  }
+
   /** For `readOn`. */
   readOnNow(): void {
     this.#scheduled = false;
@@ -99,6 +109,7 @@ export class MessageInput {
     } finally {
       this.#reading = false;
     }
+    if (this.#isReleased && offset < chunk.length) this.#stream.destroy();
     if (this.#over) return;
     if (offset < chunk.length) {
       this.#held = offset === 0 ? chunk : chunk.subarray(offset);

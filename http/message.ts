@@ -31,6 +31,8 @@ export interface RequestHead extends OutgoingRequest {
   readonly port: number | undefined;
   readonly framing: Framing;
   readonly expectContinue: boolean;
+  /** What the sender would rather speak (RFC 9110 §7.8), as it wrote it. */
+  readonly upgrade: string | undefined;
   /** The sender said that it closes after this message. */
   readonly close: boolean;
 }

@@ -15,9 +15,18 @@ export interface ParsedFields {
   close: boolean;
   keepAlive: boolean;
   expect: string | undefined;
+  /** For a door that takes WebSocket; never passed on. */
+  upgrade: string | undefined;
 }
 
-type Special = 'host' | 'content-length' | 'transfer-encoding' | 'connection' | 'expect' | 'hop-by-hop';
+type Special =
+  | 'host'
+  | 'content-length'
+  | 'transfer-encoding'
+  | 'connection'
+  | 'expect'
+  | 'upgrade'
+  | 'hop-by-hop';
 
 const SPECIAL: ReadonlyMap<string, Special> = new Map<string, Special>([
   ['host', 'host'],
@@ -32,7 +41,7 @@ const SPECIAL: ReadonlyMap<string, Special> = new Map<string, Special>([
   ['proxy-authentication-info', 'hop-by-hop'],
   ['te', 'hop-by-hop'],
   ['trailer', 'hop-by-hop'],
-  ['upgrade', 'hop-by-hop'],
+  ['upgrade', 'upgrade'],
   ['http2-settings', 'hop-by-hop'],
 ]);
 
@@ -51,6 +60,7 @@ export function parseFields(text: string, start: number, limits: HeadLimits): Pa
     close: false,
     keepAlive: false,
     expect: undefined,
+    upgrade: undefined,
   };
   let listed: Set<string> | undefined;
   let count = 0;
@@ -130,6 +140,9 @@ function takeSpecial(special: Special, value: string, fields: ParsedFields): voi
       return;
     case 'expect':
       fields.expect = fields.expect === undefined ? value : `${fields.expect}, ${value}`;
+      return;
+    case 'upgrade':
+      fields.upgrade = fields.upgrade === undefined ? value : `${fields.upgrade}, ${value}`;
       return;
     default:
       return;

@@ -53,6 +53,7 @@ export function parseRequest(text: string, limits: RequestLimits): RequestHead {
     headers: fields.headers,
     framing: requestFraming(fields),
     expectContinue: readExpect(fields.expect),
+    upgrade: fields.upgrade,
     close: fields.close,
   };
 }

@@ -286,3 +286,30 @@ describe('back-pressure', () => {
     expect(taken.reduce((sum, bytes) => sum + bytes, 0)).toBe(1_000_000);
   });
 });
+
+describe('a request for another protocol (RFC 9110 §7.8)', () => {
+  const UPGRADE = 'GET /w HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n';
+
+  test('gives the stream away, untouched', async () => {
+    const over = rig((exchange) => {
+      expect(exchange.request.upgrade).toBe('websocket');
+      expect(exchange.request.headers.has('upgrade')).toBe(false);
+      over.connection.release();
+      over.connection.stream.on('data', (chunk) => over.connection.stream.write(`echo ${String(chunk)}`));
+    });
+    over.client.write(UPGRADE);
+    await over.closed;
+    over.client.write('hello');
+    expect(await over.until(/hello/)).toBe('echo hello');
+    over.clock.now = 1e9;
+    over.deadlines.sweep();
+    expect(over.refused).toEqual([]);
+  });
+
+  test('cuts off who goes on before the answer', async () => {
+    const over = rig(() => over.connection.release());
+    const closed = new Promise((resolve) => over.connection.stream.once('close', resolve));
+    over.client.write(`${UPGRADE}early`);
+    await closed;
+  });
+});

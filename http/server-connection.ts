@@ -114,6 +114,16 @@ export class HttpServerConnection {
     this.#destroy(reason);
   }
 
+  /** Gives the stream away to another protocol, from within `onRequest`: nothing is answered here any more. */
+  release(): void {
+    this.#closed = true;
+    this.#exchange = undefined;
+    this.#options.deadlines.delete(this);
+    this.#input.release();
+    this.stream.removeAllListeners('data');
+    this.#options.onClose();
+  }
+
   #onData(chunk: Buffer): void {
     if (this.#lingered < 0) this.#input.push(chunk);
     else this.#linger(chunk.length);

@@ -18,5 +18,7 @@ export const NS_SASL = 'urn:ietf:params:xml:ns:xmpp-sasl';
 export const NS_BIND = 'urn:ietf:params:xml:ns:xmpp-bind';
 /** Stream management (XEP-0198), the two versions in use. */
 export const NS_STREAM_MANAGEMENT: readonly string[] = ['urn:xmpp:sm:3', 'urn:xmpp:sm:2'];
+/** Framing of a stream in WebSocket messages (RFC 7395). */
+export const NS_FRAMING = 'urn:ietf:params:xml:ns:xmpp-framing';
 /** Client state indication (XEP-0352). */
 export const NS_CLIENT_STATE = 'urn:xmpp:csi:0';

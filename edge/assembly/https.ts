@@ -7,7 +7,7 @@ import type { EdgeConfig } from '../../config/index.ts';
 import { type ClientLimits, type HeadLimits, type ServerLimits, USUAL_METHODS } from '../../http/index.ts';
 import { DOOR_CIPHERS, DOOR_GROUPS } from '../door-tls.ts';
 import { noteBreach } from './bans.ts';
-import type { CoreLink, HttpsDoorOptions, OtherProtocol } from '../https/index.ts';
+import type { CoreLink, HttpsDoorOptions, OtherProtocol, WebSocketDoor } from '../https/index.ts';
 
 const headLimits: HeadLimits = {
   maxHeadBytes: HTTP_LIMITS.maxInnerHeadBytes,
@@ -45,12 +45,12 @@ function coreSide({ https }: EdgeConfig): ClientLimits {
   };
 }
 
-/** Options of the HTTPS door; `cores` names those that are connected when it is called, `other` who else is at its port. */
+/** Options of the HTTPS door; `cores` names those that are connected when it is called, `beside` who else is at its port. */
 export function httpsDoorOptions(
   config: EdgeConfig,
   cores: () => readonly CoreLink[],
   bans: BanList,
-  other: OtherProtocol | undefined,
+  beside: { readonly other: OtherProtocol | undefined; readonly webSocket: WebSocketDoor | undefined },
   observers: { readonly log: Log; readonly count: Count },
 ): HttpsDoorOptions {
   const { certificate, edge, https, listen } = config;
@@ -84,7 +84,7 @@ export function httpsDoorOptions(
     },
     retryAfterSeconds: HTTP_LIMITS.retryAfterSeconds,
     sweepMs: HTTP_LIMITS.sweepMs,
-    other,
+    ...beside,
     cores,
     admits: (address) => bans.find({ kind: 'address', address }) === undefined,
     refused: (address, reason) => noteBreach(bans, 'http-protocol', address, reason),

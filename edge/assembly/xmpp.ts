@@ -6,7 +6,8 @@ import { XMPP_LIMITS } from '../../config/index.ts';
 import type { EdgeConfig } from '../../config/index.ts';
 import { systemClock } from '../../zones/index.ts';
 import { noteBreach } from './bans.ts';
-import type { EdgeXmppOptions } from '../xmpp/index.ts';
+import type { WebSocketDoor } from '../https/index.ts';
+import type { EdgeXmpp, EdgeXmppOptions } from '../xmpp/index.ts';
 
 const ID_BYTES = 16;
 
@@ -20,6 +21,7 @@ export function edgeXmppOptions(
   if (!xmpp.enabled) return undefined;
   return {
     ...observers,
+    webSocketOrigins: xmpp.websocket.enabled ? xmpp.websocket.origins : undefined,
     host: listen.external,
     port: xmpp.port,
     certificate: { chain: certificate.chain.reveal(), key: certificate.key.reveal() },
@@ -31,6 +33,7 @@ export function edgeXmppOptions(
       clear: XMPP_LIMITS.clear,
       signIn: XMPP_LIMITS.signIn,
       session: { ...XMPP_LIMITS.session, maxElementLength: xmpp.maxStanza },
+      server: XMPP_LIMITS.server,
       maxBytesPerSecond: xmpp.maxRate,
       burstBytes: xmpp.maxRate * XMPP_LIMITS.burstSeconds,
       handshakeTimeoutMs: XMPP_LIMITS.handshakeTimeoutMs,
@@ -46,5 +49,17 @@ export function edgeXmppOptions(
     onRefused: (reason, address) => noteBreach(bans, 'xmpp-protocol', address, reason),
     clock: systemClock,
     newId: () => randomBytes(ID_BYTES).toString('base64url'),
+  };
+}
+
+/** What the HTTPS door hands over to messaging; undefined when that is off. */
+export function webSocketDoor(
+  { xmpp: { websocket } }: EdgeConfig,
+  door: Pick<EdgeXmpp, 'onWebSocket'>,
+): WebSocketDoor | undefined {
+  if (!websocket.enabled) return undefined;
+  return {
+    path: websocket.path,
+    take: ({ headers }, socket, address) => door.onWebSocket(headers, socket, address),
   };
 }

@@ -1,7 +1,7 @@
 // What the HTTPS door needs from whoever puts the process together: names, keys, limits, the cores, and where to log.
 import type { Duplex } from 'node:stream';
-import type { SecureContextOptions } from 'node:tls';
-import type { ClientLimits, ServerLimits } from '../../http/index.ts';
+import type { SecureContextOptions, TLSSocket } from 'node:tls';
+import type { ClientLimits, RequestHead, ServerLimits } from '../../http/index.ts';
 import type { AdmissionLimits } from '../admission.ts';
 import type { OtherProtocol } from './first-bytes.ts';
 
@@ -42,6 +42,13 @@ export interface ChannelLimits {
   readonly idleMs: number;
 }
 
+/** Who takes connections that ask for a WebSocket at a path. */
+export interface WebSocketDoor {
+  readonly path: string;
+  /** Owns the connection from here on, and answers the request. */
+  readonly take: (request: RequestHead, socket: TLSSocket, address: string) => void;
+}
+
 export interface HttpsDoorOptions {
   readonly address: string;
   readonly port: number;
@@ -60,6 +67,8 @@ export interface HttpsDoorOptions {
   readonly sweepMs: number;
   /** Another protocol at the same port, if any. */
   readonly other: OtherProtocol | undefined;
+  /** Another protocol that begins with a request for it (RFC 6455), if any. */
+  readonly webSocket: WebSocketDoor | undefined;
   readonly cores: () => readonly CoreLink[];
   /** Whether this address may connect at all (intrusion protection). */
   readonly admits: (address: string) => boolean;

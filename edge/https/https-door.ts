@@ -199,11 +199,23 @@ class Door implements HttpsDoor {
       deadlines: this.#deadlines,
       headDeadlineMs,
       serverName: 'CE_E',
-      onRequest: (exchange) => this.#onRequest(exchange, { clientAddress, clientCertificate, serverName }),
+      onRequest: (exchange) => {
+        if (this.#isForWebSocket(exchange)) {
+          connection.release();
+          this.#options.webSocket?.take(exchange.request, socket, clientAddress);
+        } else this.#onRequest(exchange, { clientAddress, clientCertificate, serverName });
+      },
       onRefused: (reason) => this.#onRefused(clientAddress, reason),
       onClose: () => this.#connections.delete(connection),
     });
     this.#connections.add(connection);
+  }
+
+  #isForWebSocket({ request, body }: ServerExchange): boolean {
+    const { webSocket } = this.#options;
+    if (webSocket === undefined || this.#draining || request.path !== webSocket.path) return false;
+    const isAsked = request.method === 'GET' && request.upgrade?.toLowerCase() === 'websocket';
+    return isAsked && body.complete && this.#hostNames.has(request.hostname);
   }
 
   #onRefused(address: string, error: HttpError): void {

@@ -6,6 +6,7 @@ export type {
   ChannelLimits,
   CoreLink,
   DoorLog,
+  WebSocketDoor,
   DoorTls,
   HttpsDoorOptions,
 } from './door-options.ts';

@@ -147,6 +147,7 @@ export async function openDoor(changed: Partial<HttpsDoorOptions> = {}): Promise
     sweepMs: 3_600_000,
     other: undefined,
     cores: () => [core],
+    webSocket: undefined,
     admits: () => true,
     refused: (_address, reason) => record.refused.push(reason),
     log: { info: (fields) => record.lines.push({ ...fields }), warn: () => undefined },

@@ -2,7 +2,6 @@
 // Back-pressure both ways: a full link leaves the client unread, a slow client leaves its stream on the link unread.
 // Decides nothing but form: which stanza may pass and who may sign in is core's.
 import type { Duplex } from 'node:stream';
-import type { TLSSocket } from 'node:tls';
 import {
   printHeader,
   printStreamError,
@@ -18,6 +17,11 @@ import { type Frame, FrameError, FrameReader, type FrameType, printFrame } from 
 import { ByteRate } from './byte-rate.ts';
 import type { EdgeXmppOptions } from './edge-xmpp-options.ts';
 
+/** What a client is connected by: TLS, or WebSocket messages over it. */
+export interface ClientSocket extends Duplex {
+  setTimeout(ms: number, onTimeout: () => void): unknown;
+}
+
 export interface ClientSessionOptions extends Pick<
   EdgeXmppOptions,
   'name' | 'limits' | 'maxFrameBytes' | 'clock' | 'newId' | 'count'
@@ -32,7 +36,7 @@ export interface ClientSessionOptions extends Pick<
 type Pause = 'link' | 'rate';
 
 export class ClientSession {
-  readonly #socket: TLSSocket;
+  readonly #socket: ClientSocket;
   readonly #options: ClientSessionOptions;
   readonly #frames: FrameReader;
   readonly #rate: ByteRate;
@@ -45,7 +49,7 @@ export class ClientSession {
   #cancelStuck: (() => void) | undefined;
   #cancelRate: (() => void) | undefined;
 
-  constructor(socket: TLSSocket, options: ClientSessionOptions) {
+  constructor(socket: ClientSocket, options: ClientSessionOptions) {
     const { limits, clock, maxFrameBytes } = options;
     this.#socket = socket;
     this.#options = options;

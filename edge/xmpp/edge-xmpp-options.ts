@@ -9,6 +9,8 @@ export interface ClientLimits {
   /** After TLS, before sign-in. */
   readonly signIn: StreamLimits;
   readonly session: StreamLimits;
+  /** What core may send to a client on WebSocket. */
+  readonly server: StreamLimits;
   readonly maxBytesPerSecond: number;
   /** Bytes that may come at once after a pause. */
   readonly burstBytes: number;
@@ -25,6 +27,8 @@ export interface ClientLimits {
 }
 
 export interface EdgeXmppOptions {
+  /** Pages that may open a WebSocket; undefined: there is none. */
+  readonly webSocketOrigins: readonly string[] | undefined;
   readonly host: string;
   readonly port: number;
   /** PEM texts of the public certificate. */

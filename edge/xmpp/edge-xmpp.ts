@@ -2,14 +2,19 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { SecureContext, TLSSocket } from 'node:tls';
 import type { Duplex } from 'node:stream';
+import type { HeaderList } from '../../http/index.ts';
 import { CLIENT_PATH, LinkError, openEdgeEnd, type PeerIdentity, type XmppLink } from '../../zones/index.ts';
 import { Admission } from '../admission.ts';
 import { plainAddress } from '../https/client-address.ts';
 import { runClearPhase } from './clear-phase.ts';
-import { ClientSession } from './client-session.ts';
+import { ClientSession, type ClientSocket } from './client-session.ts';
 import type { EdgeXmppOptions } from './edge-xmpp-options.ts';
+import { FramedStream } from './framed-stream.ts';
 import { doorContext, secure } from './tls-door.ts';
+import { WebSocketDoor } from './web-socket-door.ts';
 
+/** UTF-8 bytes that one UTF-16 unit may take. */
+const BYTES_PER_UNIT = 3;
 /** Idle clients behind a NAT that forgot them are found by TCP itself. */
 const KEEP_ALIVE_MS = 60_000;
 
@@ -24,6 +29,7 @@ export class EdgeXmpp {
   readonly #server: Server;
   readonly #context: SecureContext;
   readonly #admission: Admission;
+  readonly #webSocket: WebSocketDoor | undefined;
   readonly #sockets = new Set<Socket>();
   readonly #sessions = new Set<ClientSession>();
   readonly #links = new Map<string, XmppLink>();
@@ -32,6 +38,10 @@ export class EdgeXmpp {
   constructor(options: EdgeXmppOptions) {
     this.#options = options;
     this.#context = doorContext(options.certificate);
+    const { webSocketOrigins: origins, limits } = options;
+    this.#webSocket =
+      origins &&
+      new WebSocketDoor({ origins, maxMessageBytes: limits.session.maxElementLength * BYTES_PER_UNIT });
     this.#admission = new Admission(options, options.admits);
     this.#server = createServer(
       { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_MS },
@@ -52,6 +62,43 @@ export class EdgeXmpp {
       },
     });
     this.#links.set(peer.name, fresh);
+  }
+
+  /** A connection of the HTTPS door that asks for a WebSocket. Its TLS handshake is over. */
+  onWebSocket(headers: HeaderList, socket: TLSSocket, address: string): void {
+    const { count, limits, clock } = this.#options;
+    const place = this.#admission.admit(address);
+    if (typeof place === 'string' || this.#webSocket === undefined) {
+      count('connection-refused', typeof place === 'string' ? place : 'web-socket-off');
+      return void socket.destroy();
+    }
+    place.handshakeDone();
+    this.#sockets.add(socket);
+    const signInDeadline = clock.after(limits.signInTimeoutMs, () => {
+      count('sign-in-timeout');
+      socket.destroy();
+    });
+    socket.once('close', () => {
+      signInDeadline();
+      this.#sockets.delete(socket);
+      place.left();
+    });
+    const onRefused = (reason: string): void => {
+      count('web-socket-refused', reason);
+      this.#options.onRefused(reason, address);
+    };
+    this.#webSocket.accept(headers, socket, {
+      onRefused,
+      onOpen: (webSocket) => {
+        const setTimeout = socket.setTimeout.bind(socket);
+        const { clear, server } = limits;
+        this.#serve(
+          new FramedStream(webSocket, { framing: clear, server, onRefused, setTimeout }),
+          address,
+          signInDeadline,
+        );
+      },
+    });
   }
 
   /** Resolves with the bound port. */
@@ -146,7 +193,7 @@ export class EdgeXmpp {
     });
   }
 
-  #serve(socket: TLSSocket, address: string, signInDeadline: () => void): void {
+  #serve(socket: ClientSocket, address: string, signInDeadline: () => void): void {
     let isSignedIn = false;
     const session = new ClientSession(socket, {
       ...this.#options,

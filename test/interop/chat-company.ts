@@ -38,7 +38,7 @@ export async function foundChatCompany(options: ChatCompanyOptions): Promise<Cha
     createLabAuthority(`Public messaging authority ${block} of a test`, Date.now()),
     createLabAuthority(`Inside messaging authority ${block} of a test`, Date.now()),
   ]);
-  const door = await outside.issue([EDGE_NAME, DOMAIN]);
+  const door = await outside.issue([EDGE_NAME, DOMAIN, `127.0.${block}.10`]);
   const certificate = await inside.issue([DOMAIN, `conference.${DOMAIN}`]);
   const company = await foundCompany({
     block,

@@ -1,4 +1,5 @@
 // Messaging through edge and core, as an operator starts them: clients of @xmpp/client outside, Prosody inside.
+import { request } from 'node:https';
 import { type XmppClient, xml } from '@xmpp/client';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Company, DOMAIN } from '../e2e/company.ts';
@@ -36,7 +37,12 @@ describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
   { timeout: 60_000 },
   () => {
     beforeAll(async () => {
-      chat = await foundChatCompany({ block: BLOCK, nodes: [DEAD_NODE, NODE], accounts: ACCOUNTS });
+      chat = await foundChatCompany({
+        block: BLOCK,
+        nodes: [DEAD_NODE, NODE],
+        accounts: ACCOUNTS,
+        edgeXmpp: { websocket: { enabled: true, origins: ['https://chat.example.com'] } },
+      });
       company = chat.company;
       startServer = () => startProsody(company.keeper, { ...chat.server(NODE), modules: ['smacks'] });
       prosody = await startServer();
@@ -85,6 +91,56 @@ describe.skipIf(!canRun('messaging (Prosody)', ['prosody', 'prosodyctl']))(
         xml('message', { to: `bob@${DOMAIN}/desk`, type: 'chat' }, xml('body', {}, `"a" < 'b' & ]]> é 😀`)),
       );
       expect((await said).getChildText('body')).toBe(`"a" < 'b' & ]]> é 😀`);
+    });
+
+    it('takes a client that speaks WebSocket (RFC 7395), and lets it talk with one that does not', async () => {
+      const alice = person('alice', { service: `wss://${at(10)}:8443/xmpp-websocket` });
+      const bob = person('bob');
+      await signIn(bob);
+      await alice.start();
+      await Promise.all([alice.send(xml('presence')), bob.send(xml('presence'))]);
+      for (const [from, to] of [
+        [alice, bob],
+        [bob, alice],
+      ] as const) {
+        const said = heard(to, isChat);
+        const address = `${to === bob ? 'bob' : 'alice'}@${DOMAIN}/desk`;
+        await from.send(xml('message', { to: address, type: 'chat' }, xml('body', {}, 'é < 😀')));
+        expect((await said).getChildText('body')).toBe('é < 😀');
+      }
+      const wrong = person('alice', { service: `wss://${at(10)}:8443/xmpp-websocket`, password: 'wrong' });
+      expect(await failureOf(wrong.start())).toMatchObject({ condition: 'not-authorized' });
+      await alice.stop();
+    });
+
+    it.each([
+      ['a page of another site', 'https://evil.example.net', 'xmpp', 403],
+      ['a page of ours', 'https://chat.example.com', 'xmpp', 101],
+      ['no page at all', undefined, 'xmpp', 101],
+      ['another protocol', undefined, 'chat', 400],
+    ])('answers %s at the WebSocket door', async (_name, origin, protocol, status) => {
+      const asked = request({
+        host: at(10),
+        port: 8443,
+        path: '/xmpp-websocket',
+        headers: {
+          Connection: 'Upgrade',
+          Upgrade: 'websocket',
+          'Sec-WebSocket-Version': '13',
+          'Sec-WebSocket-Key': Buffer.alloc(16).toString('base64'),
+          'Sec-WebSocket-Protocol': protocol,
+          ...(origin === undefined ? {} : { Origin: origin }),
+        },
+      });
+      const answered = new Promise<number | undefined>((resolve) => {
+        asked.on('upgrade', ({ statusCode }, socket) => {
+          socket.destroy();
+          resolve(statusCode);
+        });
+        asked.on('response', ({ statusCode }) => resolve(statusCode));
+      });
+      asked.end();
+      expect(await answered).toBe(status);
     });
 
     it('carries 1 MiB of stanzas whole and in order', async () => {
