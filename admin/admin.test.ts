@@ -63,6 +63,43 @@ describe('the admin listener', () => {
     expect((await get(path, headers as Record<string, string>, 'POST')).status).toBe(expected),
   );
 
+  const capture = { 'X-Viaduct': 'capture' };
+  it.each([
+    ['wherever it is not allowed', '/capture?call=a&view=wire&seconds=1', capture, 403],
+    ['without its header', '/capture?call=a&view=wire&seconds=1', {}, 405],
+  ])('captures nothing %s', async (_, path, headers, expected) =>
+    expect((await get(path, headers as Record<string, string>, 'POST')).status).toBe(expected),
+  );
+
+  it('captures a call where that is allowed, for a name and a time that are bounded', async () => {
+    const orders: object[] = [];
+    const allowed = await openAdmin({
+      address: '127.0.0.1',
+      port: 0,
+      title: 'core',
+      metrics,
+      healthy: () => true,
+      status: () => ({}),
+      capture: async (order) => {
+        orders.push(order);
+        return order.callId === 'here' ? Buffer.from('pcap') : undefined;
+      },
+    });
+    const ask = async (query: string): Promise<[number, string]> => {
+      const response = await fetch(`${allowed.url}capture?${query}`, { method: 'POST', headers: capture });
+      return [response.status, await response.text()];
+    };
+    expect(await ask('call=here&view=plain&seconds=2&by=alice%20%0Aroot')).toEqual([200, 'pcap']);
+    expect((await ask('call=gone&view=wire&seconds=60'))[0]).toBe(404);
+    for (const wrong of ['view=wire&seconds=1', 'call=a&view=keys&seconds=1', 'call=a&view=wire&seconds=61'])
+      expect((await ask(wrong))[0]).toBe(400);
+    expect(orders).toEqual([
+      { callId: 'here', view: 'plain', ms: 2000, by: 'alice??root' },
+      { callId: 'gone', view: 'wire', ms: 60_000, by: '' },
+    ]);
+    await allowed.close();
+  });
+
   it('counts by component, event and reason, and refuses to grow without end', async () => {
     const count = metrics.counter('sip');
     count('refused', 'no-registration');

@@ -20,8 +20,18 @@ export interface AdminOptions {
   readonly status: () => object;
   /** Lets in again whoever this id of intrusion protection shuts out; false when nobody is. */
   readonly unblock?: (id: string) => boolean;
+  /** Packets of a call as a pcap file, after so long; undefined when there is no such call. Absent: not allowed. */
+  readonly capture?: (order: CaptureOrder) => Promise<Buffer | undefined>;
   /** Simple tokens, to list and to end. */
   readonly tokens?: TokenDesk;
+}
+
+export interface CaptureOrder {
+  readonly callId: string;
+  readonly view: 'wire' | 'plain';
+  readonly ms: number;
+  /** As the caller names himself: for the log only. */
+  readonly by: string;
 }
 
 export interface AdminListener {
@@ -52,6 +62,8 @@ async function answer(
   if (!isLoopback(request.headers.host)) return send(response, 421, 'text/plain', 'not this host\n');
   const desk = options.tokens && (await answerTokens(request, options.tokens));
   if (desk !== undefined) return send(response, desk.status, desk.type, desk.body);
+  if (request.method === 'POST' && request.headers['x-viaduct'] === 'capture')
+    return capture(request, response, options.capture);
   if (request.method === 'POST' && options.unblock !== undefined)
     return unblock(request, response, options.unblock);
   if (request.method !== 'GET' && request.method !== 'HEAD')
@@ -88,12 +100,46 @@ function unblock(request: IncomingMessage, response: ServerResponse, letIn: (id:
   send(response, done ? 200 : 404, 'text/plain', done ? 'let in again\n' : 'nobody of this id is shut out\n');
 }
 
+const MAX_CAPTURE_SECONDS = 60;
+
+/** `POST /capture?call=ID&view=wire|plain&seconds=N&by=NAME` with `X-Viaduct: capture`: a pcap file after N seconds. */
+async function capture(
+  request: IncomingMessage,
+  response: ServerResponse,
+  take: AdminOptions['capture'],
+): Promise<void> {
+  const url = URL.parse(request.url ?? '', 'http://127.0.0.1');
+  const [callId, view] = [url?.searchParams.get('call') ?? '', url?.searchParams.get('view')];
+  const seconds = Number(url?.searchParams.get('seconds'));
+  if (take === undefined)
+    return send(
+      response,
+      403,
+      'text/plain',
+      'not allowed here: admin.capture-media is off, or this is no core\n',
+    );
+  if (url?.pathname !== '/capture' || callId === '' || (view !== 'wire' && view !== 'plain'))
+    return send(response, 400, 'text/plain', 'which call, and view=wire or plain?\n');
+  if (!(seconds >= 1 && seconds <= MAX_CAPTURE_SECONDS))
+    return send(response, 400, 'text/plain', `seconds are 1 to ${MAX_CAPTURE_SECONDS}\n`);
+  const by = (url.searchParams.get('by') ?? '').slice(0, 64).replaceAll(/[^\w.@-]/g, '?');
+  const file = await take({ callId, view, ms: seconds * 1000, by });
+  if (file === undefined)
+    return send(response, 404, 'text/plain', 'no call of this Call-ID has media here\n');
+  const type = { 'Content-Type': 'application/vnd.tcpdump.pcap', 'Content-Length': file.length };
+  response.writeHead(200, { ...HEADERS, ...type });
+  response.end(file);
+}
+
 /** Opens the admin listener. @throws the listen error, with the address in words. */
 export async function openAdmin(options: AdminOptions): Promise<AdminListener> {
   const server: Server = createServer(
     { requestTimeout: 5_000, headersTimeout: 5_000 },
     (request, response) => {
-      answer(request, response, options).catch(() => response.destroy());
+      answer(request, response, options).catch(() => {
+        if (response.headersSent) response.destroy();
+        else send(response, 503, 'text/plain', 'not now: see the log\n');
+      });
     },
   );
   server.maxConnections = 64;

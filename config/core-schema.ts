@@ -12,6 +12,7 @@ import {
   adminSection,
   hasSections,
   logSection,
+  mediaDscp,
   mediaEngine,
   mediaShards,
   stateDirectory,
@@ -266,6 +267,7 @@ const media = z
   .strictObject({
     engine: mediaEngine,
     shards: mediaShards,
+    dscp: mediaDscp,
     ports: mediaPortRange('36000-59999').describe('UDP ports towards inside devices.'),
     'inside-encryption': choice(['off', 'best-effort', 'on'], 'off').describe(
       'SRTP on the inside leg: never, when the device offers it, or always.',

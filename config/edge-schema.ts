@@ -4,7 +4,15 @@ import { z } from 'zod';
 import { edgeLinks } from './link-sections.ts';
 import { secret } from './secret.ts';
 import { intrusionSection, nftables } from './intrusion-section.ts';
-import { adminSection, hasSections, logSection, mediaEngine, mediaShards, zoneFiles } from './sections.ts';
+import {
+  adminSection,
+  hasSections,
+  logSection,
+  mediaDscp,
+  mediaEngine,
+  mediaShards,
+  zoneFiles,
+} from './sections.ts';
 import { turnSection } from './turn-section.ts';
 import { count, duration, hostName, ipAddress, mediaPortRange, port, size } from './units.ts';
 import { edgeXmpp } from './xmpp-sections.ts';
@@ -68,6 +76,7 @@ const media = z
   .strictObject({
     engine: mediaEngine,
     shards: mediaShards,
+    dscp: mediaDscp,
     ports: mediaPortRange('36002-59999').describe('UDP ports handed to clients for media.'),
     'idle-timeout': duration('10 s', '1 h', '120 s').describe(
       'A stream without packets for this long is closed.',

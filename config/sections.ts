@@ -22,6 +22,9 @@ export const adminSection = z
         error: 'must be a loopback address (127.0.0.0/8 or ::1): the admin listener has no sign-in',
       }),
     port: port(8090).describe('Port of the admin listener.'),
+    'capture-media': toggle(false).describe(
+      'Let whoever may open the admin listener capture packets of a call at core, decrypted if asked for.',
+    ),
   })
   .prefault({})
   .describe('Status for the operator: /health, /status and /metrics over plain HTTP on loopback.');
@@ -45,6 +48,16 @@ export function hasSections(value: unknown, keys: readonly string[]): boolean {
     keys.every((key) => typeof (value as Record<string, unknown>)[key] === 'object')
   );
 }
+
+/** How routers are asked to treat media (RFC 4594). */
+export const mediaDscp = z
+  .strictObject({
+    audio: count(0, 63, 46).describe('DSCP of audio: 46 is EF.'),
+    video: count(0, 63, 34).describe('DSCP of video: 34 is AF41.'),
+    other: count(0, 63, 0).describe('DSCP of what is neither, such as BFCP.'),
+  })
+  .prefault({})
+  .describe('How packets of media are marked for the network. The portable engine cannot mark.');
 
 /** Threads of the packet engine. */
 export const mediaShards = count(0, 12, 0).describe(

@@ -140,6 +140,7 @@ function assemble(
       title: `Viaduct core ${config.core.name}`,
       metrics,
       healthy: () => edges().length > 0,
+      ...(config.admin.captureMedia && { capture: (order) => media.capture(order) }),
       status: () => ({
         core: config.core.name,
         state: state.health() || 'good',

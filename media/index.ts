@@ -15,6 +15,7 @@ export {
   type FlowOutput,
   type FlowSpec,
   type Accept,
+  type CaptureId,
   type LinkCounters,
   type LinkId,
   type MediaEngine,
@@ -27,6 +28,7 @@ export {
 } from './portable-engine/portable-engine.ts';
 export { EngineWatch } from './engine-watch.ts';
 export { openEngine } from './system-engine.ts';
+export { printPcap, type ShownPacket } from './pcap.ts';
 export { PortPairs, type BoundPair, type PortPairsOptions } from './port-pairs.ts';
 export { PortPoolError } from './port-pool.ts';
 export type { MasterKey } from './srtp-keys.ts';

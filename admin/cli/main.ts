@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigError, printDiagnostic } from '../../config/index.ts';
 import { addAllowListCommands } from './allow-list.ts';
 import { addBanCommands } from './bans.ts';
+import { addCaptureCommand } from './capture.ts';
 import { addCheckCommands } from './check.ts';
 import { addExplainCommand } from './explain.ts';
 import { addPairCommands } from './pair.ts';
@@ -35,6 +36,7 @@ function build(terminal: Terminal): Command {
   addStatusCommand(program, terminal);
   addAllowListCommands(program, terminal);
   addBanCommands(program, terminal);
+  addCaptureCommand(program, terminal);
   addExplainCommand(program, terminal);
   addSamlCommands(program, terminal);
   addTokenCommands(program, terminal);

@@ -39,6 +39,8 @@ export function coreMediaOptions(
     lastPort: media.ports.last,
     portQuarantineMs: MEDIA_LIMITS.portQuarantineMs,
     insideEncryption: media.insideEncryption,
+    dscp: media.dscp,
+    timeOfDay: () => Date.now(),
     deniedCandidates: [...MEDIA_LIMITS.deniedCandidates, ...media.deniedCandidates],
     inactivityMs: media.inactivityTimeout,
     helloIntervalMs: MEDIA_LIMITS.helloIntervalMs,

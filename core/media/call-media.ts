@@ -1,7 +1,7 @@
 // Offer and answer for one call: RFC 3264 between two legs, sections matched by index. Offers and answers come from
 // either side, one at a time; an answer may come again (early media, forks) and then the latest counts.
 // Trusts no description: read strictly, refused whole when an answer is not one; nothing is programmed before it is.
-import type { FlowId } from '../../media/index.ts';
+import type { FlowId, ShownPacket } from '../../media/index.ts';
 import { EngineError, PortPoolError } from '../../media/index.ts';
 import {
   parseSdp,
@@ -14,7 +14,7 @@ import {
 import type { MediaSession, MediaSide } from '../sip/media-anchor.ts';
 import type { EncryptionPolicy } from './core-media-options.ts';
 import { chooseCrypto, PLAIN, type LegCrypto, type LegKeys } from './leg-keys.ts';
-import { MediaLine, type LineAgreement, type LineHost } from './media-line.ts';
+import { MediaLine, type CaptureView, type LineAgreement, type LineHost } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
 import { IceCall } from './ice-call.ts';
 import { anchorCandidates, offersCandidates, sessionIce, type IceReading } from './ice-section.ts';
@@ -89,6 +89,8 @@ export class CallMedia implements MediaSession {
   readonly #lines: (MediaLine | undefined)[] = [];
   readonly #origins: Readonly<Record<MediaSide, LegOrigin>>;
   readonly #activeFlows = new Set<FlowId>();
+  /** Of a capture that the call's end has ended. */
+  #kept: ShownPacket[] = [];
   #announced = '0.0.0.0';
   #pending: Exchange | undefined;
   #last: Exchange | undefined;
@@ -231,6 +233,7 @@ export class CallMedia implements MediaSession {
     if (!this.#fits(plan, index)) this.#dropLine(index);
     const line = (this.#lines[index] ??= new MediaLine(
       content,
+      plan.section.kind,
       this.#options.host,
       this.#options.mayPassIce,
     ));
@@ -392,6 +395,7 @@ export class CallMedia implements MediaSession {
       rtp: inside.rtp,
       rtcp: inside.rtcp,
       sendOnly: inside.sendOnly,
+      clockRate: verdict.section.clockRate,
     });
   }
 
@@ -416,6 +420,7 @@ export class CallMedia implements MediaSession {
       rtp,
       rtcp,
       sendOnly: inside.section.sendOnly,
+      clockRate: verdict.section.clockRate,
       passthrough: {
         ice: clientIce && insideIce && { client: clientIce, inside: insideIce },
         checksTags: !this.ice.hasMovedOff,
@@ -489,6 +494,7 @@ export class CallMedia implements MediaSession {
   close(reason: string): void {
     if (this.#closed) return;
     this.#closed = true;
+    this.#kept = this.stopCapture();
     for (const line of this.#lines) line?.close(false);
     this.#lines.length = 0;
     this.#activeFlows.clear();
@@ -529,6 +535,18 @@ export class CallMedia implements MediaSession {
   /** A flow was removed: it no longer counts, without saying anything about the others. */
   flowGone(flow: FlowId): void {
     this.#activeFlows.delete(flow);
+  }
+
+  /** Begins to keep packets of this call, or throws EngineError `full`. */
+  startCapture(view: CaptureView): void {
+    for (const line of this.#lines) line?.startCapture(view);
+  }
+
+  /** What has been kept; also of a call that is over. */
+  stopCapture(): ShownPacket[] {
+    const packets = [...this.#kept, ...this.#lines.flatMap((line) => line?.stopCapture() ?? [])];
+    this.#kept = [];
+    return packets;
   }
 
   status(): object {

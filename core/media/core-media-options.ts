@@ -1,5 +1,6 @@
 // What core's media room is given. Defaults live in the configuration.
 import type { EngineEvent, MediaEngine } from '../../media/index.ts';
+import type { MediaKind } from '../../zones/media-link/index.ts';
 import type { IceCallSummary } from './ice-call.ts';
 
 export type EncryptionPolicy = 'off' | 'best-effort' | 'on';
@@ -16,6 +17,8 @@ export interface CoreMediaOptions {
   readonly lastPort: number;
   readonly portQuarantineMs: number;
   readonly insideEncryption: EncryptionPolicy;
+  /** DSCP of what is sent by kind of media (RFC 2474, 4594); the portable engine cannot mark. */
+  readonly dscp: Readonly<Record<MediaKind, number>>;
   /** Ranges that no candidate may name, whoever writes it (T-017). */
   readonly deniedCandidates: readonly string[];
   /** A call that was answered is over: what became of its ICE. */
@@ -33,6 +36,8 @@ export interface CoreMediaOptions {
   /** Sessions of one user, half set up ones included (T-038). */
   readonly maxSessionsPerKey: number;
   readonly now: () => number;
+  /** Milliseconds since 1970. */
+  readonly timeOfDay: () => number;
   readonly after: (ms: number, action: () => void) => () => void;
   readonly randomBelow: (limit: number) => number;
   readonly randomBytes: (bytes: number) => Buffer;

@@ -3,6 +3,7 @@
 import {
   EngineWatch,
   PortPairs,
+  printPcap,
   type EngineEvent,
   type FlowId,
   type MediaEngine,
@@ -14,7 +15,7 @@ import { CallMedia } from './call-media.ts';
 import { candidatePolicy } from './candidate-policy.ts';
 import type { CoreMediaOptions, EdgeControl } from './core-media-options.ts';
 import { EdgeSide } from './edge-side.ts';
-import type { Component, LineHost, MediaLine } from './media-line.ts';
+import type { CaptureView, Component, LineHost, MediaLine } from './media-line.ts';
 import type { IceReading } from './ice-section.ts';
 import { MediaRefusal } from './media-refusal.ts';
 
@@ -32,6 +33,17 @@ interface FlowOwner {
 /** Six edges may each announce an address per family; an edge that changes its own all the time is not followed. */
 const maxAnchors = 64;
 
+/** What an operator asks to see of a call. */
+export interface CaptureOrder {
+  readonly callId: string;
+  readonly view: CaptureView;
+  readonly ms: number;
+  /** Who asks, for the log. */
+  readonly by: string;
+}
+
+const MAX_CAPTURES = 4;
+
 export class CoreMedia implements MediaAnchor {
   readonly #options: CoreMediaOptions;
   readonly #engine: MediaEngine;
@@ -45,6 +57,7 @@ export class CoreMedia implements MediaAnchor {
   readonly #anchors = new Set<string>();
   readonly #epoch: string;
   readonly #watch: EngineWatch;
+  #capturing = 0;
   #closed = false;
 
   /** Plugs for the control channel, by message type. */
@@ -169,6 +182,7 @@ export class CoreMedia implements MediaAnchor {
       session: id,
       inactivityMs: this.#options.inactivityMs,
       randomBytes: this.#options.randomBytes,
+      dscp: this.#options.dscp,
       nextStream: () => streams++ % 0x10000,
       watch: (flow, probe) => {
         this.#byFlow.set(flow, { call: session(), probe });
@@ -233,6 +247,31 @@ export class CoreMedia implements MediaAnchor {
     for (const { call } of this.#sessions.values()) call.close(reason);
     for (const edge of this.#edges.values()) edge.close();
     await this.#engine.close();
+  }
+
+  /**
+   * Keeps packets of a call for so long and gives them as a pcap file; undefined when there is no such call. Rejects
+   * EngineError `full`, MediaRefusal. Who asked is logged: what is kept may be speech.
+   */
+  async capture(order: CaptureOrder): Promise<Buffer | undefined> {
+    const { callId, view, ms, by } = order;
+    const calls = [...this.#sessions.values()].flatMap(({ call }) => (call.callId === callId ? [call] : []));
+    if (calls.length === 0) return undefined;
+    if (this.#capturing >= MAX_CAPTURES) throw new MediaRefusal('too-many-sessions', 'Too many captures');
+    this.#capturing += 1;
+    this.#options.count('media-capture', view);
+    this.#options.log.warn({ callId, view, ms, by }, 'packets of a call are captured for an operator');
+    try {
+      for (const call of calls) call.startCapture(view);
+      await new Promise<void>((resolve) => void this.#options.after(ms, resolve));
+    } catch (error) {
+      for (const call of calls) call.stopCapture();
+      throw error;
+    } finally {
+      this.#capturing -= 1;
+    }
+    const packets = calls.flatMap((call) => call.stopCapture());
+    return printPcap(packets, this.#options.timeOfDay() - this.#options.now());
   }
 
   /** Handles in use: what the leak test reads. */

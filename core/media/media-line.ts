@@ -9,6 +9,8 @@
 import type {
   Accept,
   BoundPair,
+  CaptureId,
+  ShownPacket,
   FlowChange,
   FlowId,
   FlowOutput,
@@ -17,7 +19,7 @@ import type {
   PortPairs,
 } from '../../media/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
-import { latchReply, openReply, type OpenReply } from '../../zones/media-link/index.ts';
+import { latchReply, openReply, type MediaKind, type OpenReply } from '../../zones/media-link/index.ts';
 import type { EdgeLink } from './edge-link.ts';
 import type { EdgeSide } from './edge-side.ts';
 import { CheckedSource } from './checked-source.ts';
@@ -35,6 +37,7 @@ export interface LineHost {
   readonly session: string;
   readonly inactivityMs: number;
   readonly randomBytes: (bytes: number) => Buffer;
+  readonly dscp: Readonly<Record<MediaKind, number>>;
   readonly nextStream: () => number;
   /** Events of this flow belong to this session; a probe flow names its line and component. */
   readonly watch: (flow: FlowId, probe?: { readonly line: MediaLine; readonly component: Component }) => void;
@@ -51,6 +54,8 @@ export interface LineAgreement {
   readonly rtp: TransportAddress | undefined;
   readonly rtcp: TransportAddress | undefined;
   readonly sendOnly: boolean;
+  /** Of RTP timestamps in Hz. */
+  readonly clockRate: number;
   /** Keys are the two ends'; undefined: they are ours. */
   readonly passthrough?: LinePassthrough | undefined;
 }
@@ -81,6 +86,12 @@ interface LineFlows {
   readonly fromInside: Readonly<Partial<Record<Component, FlowId>>>;
 }
 
+/** Which side of the client's encryption a capture looks at. */
+export type CaptureView = 'wire' | 'plain';
+
+/** Some 20 s of speech both ways; a slot holds what an Ethernet carries. */
+const CAPTURE = { packets: 2000, snapBytes: 1500 };
+
 /** Longer than a pause between talkspurts with comfort noise, shorter than most calls. */
 const movedAfterMs = 5000;
 
@@ -89,6 +100,8 @@ export class MediaLine {
   readonly clientKeys: LegKeys;
   readonly insideKeys: LegKeys;
   readonly #host: LineHost;
+  readonly #kind: MediaKind;
+  #capture: CaptureId | undefined;
   /** What edge and our flows may meet: STUN only where ICE may pass. */
   readonly #edgeContent: 'rtp' | 'opaque' | 'passthrough';
   readonly #checked: Readonly<Record<Component, CheckedSource>> = {
@@ -100,8 +113,9 @@ export class MediaLine {
   #agreement: LineAgreement | undefined;
   #closed = false;
 
-  constructor(content: 'rtp' | 'opaque', host: LineHost, mayPassIce = false) {
+  constructor(content: 'rtp' | 'opaque', kind: MediaKind, host: LineHost, mayPassIce = false) {
     this.content = content;
+    this.#kind = kind;
     this.#host = host;
     this.#edgeContent = mayPassIce && content === 'rtp' ? 'passthrough' : content;
     this.clientKeys = new LegKeys(host.engine, host.randomBytes);
@@ -149,7 +163,7 @@ export class MediaLine {
 
   async #openEdge(link: EdgeLink, channels: Channels, stream: number): Promise<OpenReply> {
     const { session, edge } = this.#host;
-    const body = { session, stream, content: this.#edgeContent, link: link.name, channels };
+    const body = { session, stream, content: this.#edgeContent, kind: this.#kind, link: link.name, channels };
     const reply = openReply.safeParse(await edge.request('media.open', body));
     if (!reply.success) throw new MediaRefusal('edge-refused', 'Media not available', { cause: reply.error });
     return reply.data;
@@ -165,18 +179,18 @@ export class MediaLine {
     this.#flows ??= this.#addFlows(resources, content, idleAfterMs);
     if (agreement.passthrough !== undefined)
       return this.#programPassthrough(resources, agreement, this.#flows);
-    const { engine } = this.#host;
     const { client, inside } = agreement;
     const toInside = insideOutputs(resources, agreement);
     for (const flow of this.#flows.fromClient) {
-      engine.changeFlow(flow, { unprotect: client.unprotect, protect: inside.protect, ...toInside });
+      this.#change(flow, agreement, { unprotect: client.unprotect, protect: inside.protect, ...toInside });
     }
     const toClient = clientOutputs(resources, agreement);
     const { rtp, rtcp } = this.#flows.fromInside;
     const change = { unprotect: inside.unprotect, protect: client.protect, ...toClient };
-    if (rtp !== undefined) engine.changeFlow(rtp, { accept: accept(agreement.rtp, agreement), ...change });
+    if (rtp !== undefined)
+      this.#change(rtp, agreement, { accept: accept(agreement.rtp, agreement), ...change });
     const separate = agreement.insideMux ? undefined : agreement.rtcp;
-    if (rtcp !== undefined) engine.changeFlow(rtcp, { accept: accept(separate, agreement), ...change });
+    if (rtcp !== undefined) this.#change(rtcp, agreement, { accept: accept(separate, agreement), ...change });
   }
 
   /** Media has gone another way: should it come back, its rollover counter is not known here, only its ends can check. */
@@ -188,7 +202,6 @@ export class MediaLine {
 
   /** Each component goes straight through, whatever is in it: multiplexing was agreed between the two ends. */
   #programPassthrough(resources: Resources, agreement: LineAgreement, flows: LineFlows): void {
-    const { engine } = this.#host;
     const { link, channels, inside } = resources;
     const checksTags = agreement.passthrough?.checksTags === true;
     const straight = (output: FlowOutput | undefined): Pick<FlowSpec, 'rtp' | 'rtcp'> => ({
@@ -203,19 +216,31 @@ export class MediaLine {
       checksTags || !known ? agreement.client.unprotect : [];
     const toRtp = straight(port(inside.rtp, agreement.rtp));
     const toRtcp = straight(port(inside.rtcp, agreement.rtcp));
-    engine.changeFlow(rtp!, { unprotect: tags(true), ...toRtp });
-    engine.changeFlow(rtcp!, { unprotect: tags(true), ...toRtcp });
-    engine.changeFlow(rtpProbe!, { unprotect: tags(false), ...toRtp });
-    engine.changeFlow(rtcpProbe!, { unprotect: tags(false), ...toRtcp });
+    this.#change(rtp!, agreement, { unprotect: tags(true), ...toRtp });
+    this.#change(rtcp!, agreement, { unprotect: tags(true), ...toRtcp });
+    this.#change(rtpProbe!, agreement, { unprotect: tags(false), ...toRtp });
+    this.#change(rtcpProbe!, agreement, { unprotect: tags(false), ...toRtcp });
     const unprotect = checksTags ? agreement.inside.unprotect : [];
     const fromInside = (remote: TransportAddress | undefined, id: number): FlowChange => ({
       accept: accept(remote, agreement),
       unprotect,
       ...straight(channel(id)),
     });
-    engine.changeFlow(flows.fromInside.rtp!, fromInside(agreement.rtp, channels.rtp));
+    this.#change(flows.fromInside.rtp!, agreement, fromInside(agreement.rtp, channels.rtp));
     const rtcpFlow = flows.fromInside.rtcp;
-    if (rtcpFlow !== undefined) engine.changeFlow(rtcpFlow, fromInside(agreement.rtcp, channels.rtcp));
+    if (rtcpFlow !== undefined) this.#change(rtcpFlow, agreement, fromInside(agreement.rtcp, channels.rtcp));
+  }
+
+  /** Changes a flow; what leaves is marked as its kind is. */
+  #change(flow: FlowId, { clockRate }: LineAgreement, change: FlowChange): void {
+    const dscp = this.#host.dscp[this.#kind];
+    const { rtp, rtcp } = change;
+    this.#host.engine.changeFlow(flow, {
+      ...change,
+      clockRate,
+      ...(rtp && { rtp: { ...rtp, dscp } }),
+      ...(rtcp && { rtcp: { ...rtcp, dscp } }),
+    });
   }
 
   /** Where both ends do ICE, silence soon means that they have found another way. */
@@ -282,6 +307,7 @@ export class MediaLine {
   /** Gives everything back. `tellEdge` false when the whole session is being closed there. */
   close(tellEdge: boolean): void {
     this.#closed = true;
+    this.stopCapture();
     this.#removeFlows();
     this.clientKeys.close();
     this.insideKeys.close();
@@ -301,6 +327,40 @@ export class MediaLine {
       this.#host.engine.removeFlow(flow);
     }
     this.#flows = undefined;
+  }
+
+  /** Keeps the latest packets: `wire` as they are between client and us, `plain` without the client's encryption. */
+  startCapture(view: CaptureView): void {
+    if (this.#flows === undefined || this.#capture !== undefined) return;
+    const { engine } = this.#host;
+    const id = engine.openCapture(CAPTURE);
+    this.#capture = id;
+    const watch = (flows: readonly FlowId[], own: 'in' | 'out'): void => {
+      for (const flow of flows)
+        engine.changeFlow(flow, { capture: { id, view: view === 'wire' ? own : 'plain' } });
+    };
+    watch(this.#flows.fromClient, 'in');
+    watch(Object.values(this.#flows.fromInside), 'out');
+  }
+
+  /** What was kept, shown between edge's port, which stands for the client, and the inside device. */
+  stopCapture(): ShownPacket[] {
+    const { engine } = this.#host;
+    const [capture, flows, resources] = [this.#capture, this.#flows, this.#resources];
+    if (capture === undefined) return [];
+    const packets = engine.readCapture(capture);
+    this.#capture = undefined;
+    for (const flow of this.flows()) engine.changeFlow(flow, { capture: undefined });
+    engine.closeCapture(capture);
+    if (resources === undefined) return [];
+    const client = this.clientAddress;
+    const inside = this.#agreement?.rtp ?? { address: '0.0.0.0', port: resources.inside.pair.rtp };
+    const fromClient = new Set(flows?.fromClient ?? []);
+    return packets.map((packet) =>
+      fromClient.has(packet.flow)
+        ? { ...packet, from: client, to: inside }
+        : { ...packet, from: inside, to: client },
+    );
   }
 
   /** Flows by which the engine names this line in its events. */

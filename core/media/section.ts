@@ -16,6 +16,7 @@ import {
   type SdpMedia,
 } from '../../sip/sdp/index.ts';
 import type { TransportAddress } from '../../turn/index.ts';
+import type { MediaKind } from '../../zones/media-link/index.ts';
 import { usableCrypto } from './leg-keys.ts';
 import type { DirectPlace } from './passed-section.ts';
 
@@ -75,6 +76,9 @@ const OWN_OF_SESSION = new Set([...ICE, ...ALTERNATIVES, 'group', 'key-mgmt', 'x
 const OWN_OF_SESSION_WITHOUT_DTLS = new Set([...OWN_OF_SESSION, ...DTLS]);
 
 export interface Section {
+  readonly kind: MediaKind;
+  /** Of RTP timestamps in Hz, as its first format says. */
+  readonly clockRate: number;
   readonly content: SectionContent;
   /** False for port 0: the section is refused or over. */
   readonly active: boolean;
@@ -100,6 +104,8 @@ export function readSection(sdp: Sdp, index: number): Section {
   const held = address === undefined || isUnspecified(address);
   const rtcp = rtcpAddress(sdp, media);
   return {
+    kind: media.kind === 'audio' || media.kind === 'video' ? media.kind : 'other',
+    clockRate: clockRate(media),
     content,
     active: media.port !== 0,
     secure: protocol.startsWith('RTP/SAVP'),
@@ -110,6 +116,14 @@ export function readSection(sdp: Sdp, index: number): Section {
     sendOnly: direction(sdp, media) === 'sendonly',
     silent: held || direction(sdp, media) === 'inactive',
   };
+}
+
+/** From a=rtpmap of the first format; without one, what static payload types of its kind have (RFC 3551 §6). */
+function clockRate({ kind, formats, lines }: SdpMedia): number {
+  const [format = ''] = formats.trim().split(' ');
+  const map = attributes(lines, 'rtpmap').find((value) => value.startsWith(`${format} `));
+  const rate = Number(/\/(\d{1,6})(\/|$)/.exec(map ?? '')?.[1] ?? 0);
+  return rate > 0 ? rate : kind === 'video' ? 90_000 : 8000;
 }
 
 function isUnspecified(address: string): boolean {

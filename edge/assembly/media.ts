@@ -34,6 +34,7 @@ export function edgeMediaOptions(
     firstPort: media.ports.first,
     lastPort: media.ports.last,
     portQuarantineMs: MEDIA_LIMITS.portQuarantineMs,
+    dscp: media.dscp,
     maxPendingSources: MEDIA_LIMITS.maxPendingSources,
     probePacketsPerSecond: MEDIA_LIMITS.probePacketsPerSecond,
     maxStreamsPerSession: MEDIA_LIMITS.maxStreamsPerSession,

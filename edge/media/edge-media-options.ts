@@ -1,5 +1,6 @@
 // What edge's media room is given: addresses, limits, clocks and the engine. Defaults live in the configuration.
 import type { EngineEvent, MediaEngine } from '../../media/index.ts';
+import type { MediaKind } from '../../zones/media-link/index.ts';
 
 export interface EdgeMediaOptions {
   /** Makes the packet engine; its events come back here. */
@@ -16,6 +17,8 @@ export interface EdgeMediaOptions {
   readonly lastPort: number;
   /** How long a port pair rests before its next use. */
   readonly portQuarantineMs: number;
+  /** DSCP of what is sent by kind of media (RFC 2474, 4594); the portable engine cannot mark. */
+  readonly dscp: Readonly<Record<MediaKind, number>>;
   /** Unproven sources per port that are remembered, and the packets per second they may send in all. */
   readonly maxPendingSources: number;
   readonly probePacketsPerSecond: number;

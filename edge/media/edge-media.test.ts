@@ -41,7 +41,7 @@ const link = (body: object = {}, from = core()): Promise<unknown> =>
 const openStream = (body: object = {}, from = core()): Promise<unknown> =>
   ask(
     'media.open',
-    { session: SESSION, stream: 0, content: 'rtp', link: LINK, channels: CHANNELS, ...body },
+    { session: SESSION, stream: 0, content: 'rtp', kind: 'audio', link: LINK, channels: CHANNELS, ...body },
     from,
   );
 
@@ -86,6 +86,7 @@ beforeEach(async () => {
     firstPort: 20002,
     lastPort: 20009,
     portQuarantineMs: 1000,
+    dscp: { audio: 46, video: 34, other: 0 },
     maxPendingSources: 8,
     probePacketsPerSecond: 50,
     maxStreamsPerSession: 2,
@@ -129,7 +130,15 @@ describe('control messages', () => {
     ['token of 33 bits', 'media.latch', { session: SESSION, stream: 0, component: 'rtp', token: 2 ** 32 }],
     ['too many claims', 'media.claim', { epoch: EPOCH, sessions: Array(1001).fill(SESSION), last: true }],
   ])('malformed: %s', async (_name, type, body) => {
-    const whole = { session: SESSION, stream: 0, content: 'rtp', link: LINK, channels: CHANNELS, ...body };
+    const whole = {
+      session: SESSION,
+      stream: 0,
+      content: 'rtp',
+      kind: 'audio',
+      link: LINK,
+      channels: CHANNELS,
+      ...body,
+    };
     await expect(ask(type, type === 'media.open' && _name !== 'no body' ? whole : body)).rejects.toThrow();
     expect(counted).toEqual(['media-refused bad-message']);
   });

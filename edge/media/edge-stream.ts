@@ -20,6 +20,7 @@ export class EdgeStream {
   readonly request: OpenRequest;
   readonly ports: BoundPair;
   readonly #engine: MediaEngine;
+  #dscp = 0;
   readonly #halves = new Map<Component, Half>();
 
   constructor(
@@ -47,7 +48,8 @@ export class EdgeStream {
     const { content, channels } = this.request;
     const channel = component === 'rtp' ? channels.rtp : channels.rtcp;
     const probeChannel = component === 'rtp' ? channels.rtpProbe : channels.rtcpProbe;
-    const output = { kind: 'channel', link, channel } as const;
+    this.#dscp = options.dscp[this.request.kind];
+    const output = { kind: 'channel', link, channel, dscp: this.#dscp } as const;
     const { maxPendingSources: maxSources, probePacketsPerSecond: packetsPerSecond } = options;
     const toCore = this.#engine.addFlow({
       input: { kind: 'port', port, accept: { kind: 'none' } },
@@ -103,7 +105,7 @@ export class EdgeStream {
 
   #sendTo(half: Half, remote: TransportAddress | undefined): void {
     half.client = remote;
-    const output = remote && ({ kind: 'port', port: half.port, remote } as const);
+    const output = remote && ({ kind: 'port', port: half.port, remote, dscp: this.#dscp } as const);
     this.#engine.changeFlow(half.toClient, { rtp: output, rtcp: output });
   }
 

@@ -60,7 +60,7 @@ function engineOn(clock: StepClock, onEvent: (event: EngineEvent) => void): Medi
       maxSourcesPerKey: 16,
       stunPerSecond: 100,
       trunkBufferBytes: 1 << 20,
-      maxCaptureBytes: 1 << 20,
+      maxCaptureBytes: 1 << 23,
     },
   });
 }
@@ -95,6 +95,7 @@ export class MediaPair {
       firstPort: 20002,
       lastPort: 21001,
       portQuarantineMs: 1000,
+      dscp: { audio: 46, video: 34, other: 0 },
       now: () => this.clock.now,
       after: this.clock.after,
       randomBelow: (limit: number) => randomInt(limit),
@@ -125,6 +126,7 @@ export class MediaPair {
       insideAddress: address(2),
       linkAddress: address(3),
       insideEncryption: 'off',
+      timeOfDay: () => this.clock.now,
       deniedCandidates: [],
       onIceCall: (call) => this.events.push(`ice ${call.type}, offered by ${call.offers}`),
       inactivityMs: 60_000,

@@ -339,6 +339,40 @@ describe('offers and answers later on', () => {
   });
 });
 
+describe('capture', () => {
+  const packetsOf = (file: Buffer): Buffer[] => {
+    const packets: Buffer[] = [];
+    for (let at = 24; at < file.length; at += 16 + file.readUInt32LE(at + 8))
+      packets.push(file.subarray(at + 16 + 28, at + 16 + file.readUInt32LE(at + 8)));
+    return packets;
+  };
+
+  test.each(['plain', 'wire'] as const)('an operator sees both directions, %s', async (view) => {
+    const { session, phone, device, inside } = await call();
+    await phone.sendRtp(rtp(1, 'before'));
+    await device.next();
+    const file = pair.core.capture({ callId: 'call', view, ms: 1000, by: 'operator' });
+    await phone.sendRtp(rtp(2, 'from outside'));
+    await device.next();
+    await device.send(rtp(9, 'from inside'), inside);
+    await phone.media.next();
+    if (view === 'wire') session.close('hung up while it is looked at');
+    pair.clock.step(1000);
+    const packets = packetsOf((await file)!);
+    const texts = packets.map((packet) => packet.subarray(12).toString('latin1'));
+    expect(packets.map((packet) => packet.readUInt16BE(2))).toEqual([2, 9]);
+    expect(texts.map((text) => text.startsWith('from '))).toEqual(
+      view === 'plain' ? [true, true] : [false, false],
+    );
+    expect(pair.events).toContain(`core media-capture ${view}`);
+    expect(pair.core.sizes().engine.captures).toBe(0);
+  });
+
+  test('there is nothing to see of a call that is not there', async () => {
+    expect(await pair.core.capture({ callId: 'none', view: 'wire', ms: 1000, by: '' })).toBeUndefined();
+  });
+});
+
 test('a thousand calls leave nothing behind', async () => {
   for (let round = 0; round < 1000; round++) {
     const session = pair.core.open({ callId: `call ${round}`, key: 'alice' }, EDGE);

@@ -26,20 +26,16 @@ let network: Network;
 let inside: Namespace;
 let outside: Namespace;
 
-function start<T>(
+function start(
   at: Namespace,
   file: string,
   argument: string,
-  onReport: (report: T) => void,
+  onReport: (report: object) => void,
 ): ChildProcess {
-  const [program = '', ...args] = [
-    ...at.exec,
-    process.execPath,
-    path.join(import.meta.dirname, file),
-    argument,
-  ];
-  const child = spawn(program, args, { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
-  child.on('message', (report) => onReport(report as T));
+  const [program = '', ...args] = at.exec;
+  const script = [process.execPath, path.join(import.meta.dirname, file), argument];
+  const child = spawn(program, [...args, ...script], { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
+  child.on('message', (report) => onReport(report as object));
   children.push(child);
   return child;
 }
@@ -55,14 +51,16 @@ class Stage {
   #peer: ChildProcess | undefined;
 
   async open(engine: FaultOrder['engine']): Promise<void> {
-    this.#peer = start<PeerReport>(outside, 'media-peer.ts', THERE, (report) => {
+    this.#peer = start(outside, 'media-peer.ts', THERE, (message) => {
+      const report = message as PeerReport;
       if ('ports' in report) this.#peerPorts = report.ports;
       else this.came[report.came]! += 1;
     });
     await expect.poll(() => this.#peerPorts.length, { interval: 10, timeout: 10_000 }).toBe(2);
     const ports = [this.#peerPorts[0]!, this.#peerPorts[1]!] as const;
     const order: FaultOrder = { engine, address: HERE, peer: THERE, ports };
-    this.#engine = start<FaultReport>(inside, 'engine-under-fault.ts', JSON.stringify(order), (report) => {
+    this.#engine = start(inside, 'engine-under-fault.ts', JSON.stringify(order), (message) => {
+      const report = message as FaultReport;
       if ('ports' in report) this.ports = report.ports;
       else if ('event' in report) this.events.push(report.event);
       else this.#counters = report.counters;

@@ -23,6 +23,7 @@ export {
   openReply,
   openRequest,
   type LatchRequest,
+  type MediaKind,
   type LinkRequest,
   type OpenReply,
   type OpenRequest,

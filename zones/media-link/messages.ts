@@ -38,11 +38,15 @@ export const linkRequest = z.strictObject({
  */
 export const linkReply = z.strictObject({ fresh: z.boolean(), shards });
 
+/** Kinds of media as far as packets are marked differently. */
+export const mediaKind = z.enum(['audio', 'video', 'other']);
+
 /** core → edge: a port pair for one media section. Channels are core's to choose, unique on their link. */
 export const openRequest = z.strictObject({
   session: sessionId,
   stream: streamNumber,
   content: z.enum(['rtp', 'opaque', 'passthrough']),
+  kind: mediaKind,
   link: linkId,
   channels: z.strictObject({ rtp: channel, rtcp: channel, rtpProbe: channel, rtcpProbe: channel }),
 });
@@ -82,6 +86,7 @@ export const claimReply = z.strictObject({ unknown: z.array(sessionId).max(MAX_C
 export const idleRequest = z.strictObject({ session: sessionId });
 export const idleReply = z.strictObject({ keep: z.boolean() });
 
+export type MediaKind = z.infer<typeof mediaKind>;
 export type LinkRequest = z.infer<typeof linkRequest>;
 export type OpenRequest = z.infer<typeof openRequest>;
 export type OpenReply = z.infer<typeof openReply>;
