@@ -150,7 +150,7 @@ export class EdgeFederation {
       rate: new ByteRate(maxBytesPerSecond, burstBytes, clock.now()),
       count: (event, reason) => {
         count(event, reason);
-        if (event === 'stream-refused' || event === 'key-forged') options.onRefused(reason ?? event, address);
+        if (event === 'stream-refused') options.onRefused(reason ?? '', address);
       },
       openLink: (pair) => this.#openLink(pair),
       onSecured: () => place.handshakeDone(),
