@@ -11,7 +11,16 @@ export interface LabPort {
 
 export const addressPlan = {
   domain: 'example.com',
-  edge: { name: 'edge.example.com', address: '127.0.10.10', https: 8443, sip: 5061, xmpp: 5222, admin: 8090 },
+  edge: {
+    name: 'edge.example.com',
+    address: '127.0.10.10',
+    https: 8443,
+    sip: 5061,
+    xmpp: 5222,
+    turn: 3478,
+    turnTls: 5349,
+    admin: 8090,
+  },
   core: { name: 'core.example.com', address: '127.0.10.20', sip: 5060, admin: 8090 },
   link: { ssh: 2222, sip: 7001, xmpp: 7400, media: [2776, 2777] },
   unifiedCm: { name: 'ucm1.example.com', address: '127.0.10.30' },
@@ -45,7 +54,8 @@ export function labPorts(): LabPort[] {
     ...[edge.https, edge.sip, edge.xmpp, link.ssh, link.sip, link.xmpp, edge.admin].map((port) =>
       row('edge', edge.address, port),
     ),
-    ...link.media.map((port) => row('edge', edge.address, port, 'udp')),
+    ...[edge.turn, edge.turnTls].map((port) => row('edge', edge.address, port)),
+    ...[...link.media, edge.turn, edge.turnTls].map((port) => row('edge', edge.address, port, 'udp')),
     ...[core.sip, core.admin].map((port) => row('core', core.address, port)),
   ];
 }

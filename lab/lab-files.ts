@@ -1,5 +1,6 @@
 // The files an operator would have: configuration of edge and core, zone files of the pair, certificates. Written
 // into a temporary folder and read back by the real loader, so that the newcomer's path is the operator's path.
+import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -15,6 +16,8 @@ export interface LabFiles {
   readonly folder: string;
   readonly edgeConfig: string;
   readonly coreConfig: string;
+  /** Who may use the edge's relay. */
+  readonly relayUser: { readonly name: string; readonly password: string };
   /** PEM of the public authority that the outside client trusts. */
   readonly publicAuthority: string;
   /** The node's certificate; core trusts its authority by file. */
@@ -30,6 +33,8 @@ export interface LabFiles {
   readonly insideAuthority: string;
   remove(): void;
 }
+
+const relayUserName = 'ice-phones';
 
 /** A folder's name carries the process that made it: `viaduct-lab-812-x7Fa2k`. */
 const folderPrefix = 'viaduct-lab-';
@@ -97,6 +102,8 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
   write('edge.key', edgeCertificate.key);
   write('inside-authority.pem', insideAuthority.certificate);
   write('axl.password', keyAccount.password);
+  const relayPassword = randomBytes(12).toString('base64url');
+  write('relay.password', relayPassword);
   write('saml.pem', serviceProvider.certificate);
   write('saml.key', serviceProvider.key);
   write('idp-metadata.xml', idpMetadata({ ...identityProvider, signing }));
@@ -105,6 +112,7 @@ export async function writeLabFiles(nowMs: number): Promise<LabFiles> {
     edgeConfig: write('edge.yaml', stringify(edgeSettings())),
     coreConfig: write('core.yaml', stringify(coreSettings())),
     publicAuthority: publicAuthority.certificate,
+    relayUser: { name: relayUserName, password: relayPassword },
     insideAuthority: insideAuthority.certificate,
     unifiedCm: nodeCertificate,
     imPresence: imPresenceCertificate,
@@ -123,6 +131,12 @@ function edgeSettings(): object {
     https: { port: edge.https },
     sip: { port: edge.sip },
     xmpp: { enabled: true, port: edge.xmpp },
+    turn: {
+      enabled: true,
+      port: edge.turn,
+      'tls-port': edge.turnTls,
+      users: [{ name: relayUserName, password: 'file:relay.password' }],
+    },
     admin: { address: edge.address, port: edge.admin },
   };
 }

@@ -85,7 +85,7 @@ function introduce(): void {
     ['client', 'outside: Alice, knows only alice@example.com', client.address],
     ['DNS', `what the internet sees of ${domain}`, `${outsideDns.address}:${outsideDns.port}`],
     ['IdP', 'outside, embedded: SAML identity provider 8443', identityProvider.address],
-    ['edge', 'a process in the DMZ: HTTPS 8443, SIP 5061, XMPP 5222, media', edge.address],
+    ['edge', 'a process in the DMZ: HTTPS 8443, SIP 5061, XMPP 5222, TURN 3478, media', edge.address],
     ['core', 'a process inside: dials the edge, decides', core.address],
     ['Unified CM', 'inside, embedded: UDS 8443, files 6970, SIP 5060', unifiedCm.address],
     ['IM&Presence', 'inside, embedded: XMPP 5222', imPresence.address],

@@ -6,6 +6,7 @@ import { devicesOf, findUser } from '../unified-cm/enterprise.ts';
 import { callSteps } from './call-steps.ts';
 import { chatSteps } from './chat-steps.ts';
 import { type Person, type Road } from './road-state.ts';
+import { relaySteps } from './relay-steps.ts';
 import { webSteps } from './web-steps.ts';
 
 export interface WalkedRoad {
@@ -31,6 +32,7 @@ export function createRoad(lab: Lab): WalkedRoad {
       ...webSteps(road, lab, alice, bob),
       ...callSteps(road, lab, alice, bob),
       ...chatSteps(road, lab, alice, bob),
+      ...relaySteps(road, lab),
     ],
     stay: async (lost) => {
       const register = async (): Promise<void> => {
