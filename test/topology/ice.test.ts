@@ -96,7 +96,7 @@ describe.skipIf(!able)('ICE passthrough', () => {
 
   test('two NATs that let nobody in: the edge’s TURN relay carries it, core sees nothing', async () => {
     letRelaysIn(stage.ground.outer);
-    const { types, linkPackets } = await call(1, SERVER);
+    const { types, linkPackets } = await call(6.5, SERVER);
     expect(types).toEqual([expect.stringMatching(/relay/), expect.stringMatching(/relay/)]);
     expect(linkPackets).toBeLessThan(10);
   });
