@@ -7,6 +7,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Metrics } from './metrics.ts';
 import { statusPage } from './status-page.ts';
+import { type AccessDesk, answerAccess } from './access-desk.ts';
 import { answerTokens, type TokenDesk } from './token-desk.ts';
 
 export interface AdminOptions {
@@ -24,6 +25,8 @@ export interface AdminOptions {
   readonly capture?: (order: CaptureOrder) => Promise<Buffer | undefined>;
   /** Simple tokens, to list and to end. */
   readonly tokens?: TokenDesk;
+  /** Bans, explanations, the allow list. */
+  readonly access?: AccessDesk;
 }
 
 export interface CaptureOrder {
@@ -60,7 +63,9 @@ async function answer(
   options: AdminOptions,
 ): Promise<void> {
   if (!isLoopback(request.headers.host)) return send(response, 421, 'text/plain', 'not this host\n');
-  const desk = options.tokens && (await answerTokens(request, options.tokens));
+  const desk =
+    (options.tokens && (await answerTokens(request, options.tokens))) ??
+    (options.access && (await answerAccess(request, options.access)));
   if (desk !== undefined) return send(response, desk.status, desk.type, desk.body);
   if (request.method === 'POST' && request.headers['x-viaduct'] === 'capture')
     return capture(request, response, options.capture);

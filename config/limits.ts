@@ -250,6 +250,12 @@ export const STORE_LIMITS = {
   maxEntryLength: 16 * 1024,
 } as const;
 
+/** Own rules of the allow list that change while core runs: one entry, a rules file. */
+export const RULE_BOOK_LIMITS = { maxEntries: 1, maxEntryLength: 8 * 1024 * 1024 } as const;
+
+/** Requests a process remembers, to explain them: about 1 KiB each. */
+export const MAX_DECISIONS = 5_000;
+
 /** What intrusion protection keeps; what 100,000 of each take stands in docs/performance.md. */
 export const BAN_LIMITS = {
   maxBans: 100_000,

@@ -1,10 +1,11 @@
 // Core, put together: what is built and what is plugged into what. The process inside; it dials the edges, decides every
 // request again and speaks to call control. Order of opening: what answers first, the links to the edges last.
-import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
+import { adminPart, createDecisions, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
-import type { CoreConfig } from '../config/index.ts';
+import { type CoreConfig, MAX_DECISIONS } from '../config/index.ts';
 import { createTraversalClient } from '../zones/index.ts';
 import type { PeerIdentity, TraversalClient } from '../zones/index.ts';
+import { coreAccessDesk, coreRuleBook } from './assembly/access-desk.ts';
 import { coreBans } from './assembly/bans.ts';
 import { coreHttpsOptions } from './assembly/https.ts';
 import { coreLinkOptions } from './assembly/links.ts';
@@ -64,7 +65,10 @@ function assemble(
   const edges = () => clients.flatMap((client) => client.edges());
 
   const bans = coreBans(config, state.store, () => edges().map(({ control }) => control), observers('bans'));
-  const https = createCoreHttps(coreHttpsOptions(config, state, resolve, bans.list, observers('https')));
+  const decisions = createDecisions(MAX_DECISIONS, Date.now);
+  const seen = { ...observers('https'), log: decisions.tee(log('https')) };
+  const https = createCoreHttps(coreHttpsOptions(config, state, resolve, bans.list, seen));
+  const rules = coreRuleBook(config, state.store, https.unifiedCm, log('https'));
   const ice = iceCounters(state, metrics.counter('media'));
   const media = new CoreMedia(
     coreMediaOptions(
@@ -129,6 +133,7 @@ function assemble(
   const closing = 'core is closing';
   return [
     { open: () => bans.open(), close: () => state.store.close() },
+    { open: () => rules.open(), close: () => undefined },
     { open: () => https.start(), close: () => https.close(closing) },
     { open: () => ice.open(), close: () => media.close(closing) },
     { open: () => sip.listen(), close: () => sip.close(closing) },
@@ -155,6 +160,19 @@ function assemble(
         federation: federation?.status() ?? 'off',
       }),
       unblock: (id) => bans.list.unblock(id),
+      access: coreAccessDesk(
+        config,
+        {
+          config,
+          https,
+          registrations: (whose) => sip.registrations(whose),
+          bans: bans.list,
+          decisions,
+          edges,
+        },
+        rules,
+        https.unifiedCm,
+      ),
       tokens: {
         list: (user) => https.listTokens(user),
         revoke: (which) => ('id' in which ? https.revokeToken(which.id) : https.revoke(which.user)),

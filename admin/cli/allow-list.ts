@@ -24,6 +24,7 @@ import {
   readAllowListFile,
 } from '../../core/assembly/allow-list.ts';
 import { clusterOptions } from '../../core/assembly/clusters.ts';
+import { addRuleCommands } from './allow-list-rules.ts';
 import type { Terminal } from './main.ts';
 
 const usualPorts = { web: 8443, files: 6970, filesTls: 6972, headset: 6971, unity: [443, 8443] };
@@ -55,6 +56,7 @@ export function addAllowListCommands(program: Command, terminal: Terminal): void
     )
     .option('--deployment <name>', 'deployment of tests that name none')
     .action((rules: string, tests: string, choices: Choices) => tryOut(rules, tests, choices, terminal));
+  addRuleCommands(command, terminal);
 }
 
 function show(file: string | undefined, terminal: Terminal): void {

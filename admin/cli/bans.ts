@@ -1,43 +1,62 @@
-// `viaduct bans` and `viaduct bans unblock ID`: whom intrusion protection of a running process keeps out.
+// `viaduct bans`, `viaduct bans history` and `viaduct bans unblock ID`: whom intrusion protection of a running process keeps out.
 import type { Command } from 'commander';
+import { adminOption, adminPage, askAdmin, plainText } from './ask-admin.ts';
 import type { Terminal } from './main.ts';
 import { printTree } from './status.ts';
 
-/** Adds `bans list` and `bans unblock`. */
+/** Adds `bans list`, `bans history` and `bans unblock`. */
 export function addBanCommands(program: Command, terminal: Terminal): void {
   const command = program.command('bans').description('whom intrusion protection keeps out');
+  const show = (value: unknown): void => terminal.print(printTree(value).map(plainText).join('\n'));
   command
     .command('list', { isDefault: true })
     .description('counters of each category, who is kept out and until when, and the last to have been')
-    .option('--url <url>', 'admin listener of the edge or core', 'http://127.0.0.1:8090/')
+    .option(...adminOption)
     .action(async ({ url }: { url: string }) => {
-      const response = await ask(new URL('/status', parse(url)), {});
+      const response = await askAdmin(adminPage(url, '/status'));
       const { intrusion } = (await response.json()) as { intrusion?: unknown };
-      terminal.print(printTree(intrusion ?? 'this process has no intrusion protection').join('\n'));
+      show(intrusion ?? 'this process has no intrusion protection');
+    });
+  command
+    .command('history')
+    .description('who was kept out and why it ended: by time, by an operator, for want of space')
+    .option(...adminOption)
+    .action(async ({ url }: { url: string }) => {
+      const { history } = (await (await askAdmin(adminPage(url, '/bans'))).json()) as { history: History[] };
+      show(history.length === 0 ? 'nobody' : history.map(printEnded));
     });
   command
     .command('unblock')
     .description('let somebody in again; at a core also on its edges')
     .argument('<id>', 'as listed, such as address:192.0.2.1')
-    .option('--url <url>', 'admin listener of the edge or core', 'http://127.0.0.1:8090/')
+    .option(...adminOption)
     .action(async (id: string, { url }: { url: string }) => {
-      const target = new URL('/bans/unblock', parse(url));
+      const target = adminPage(url, '/bans/unblock');
       target.searchParams.set('id', id);
-      const response = await ask(target, { method: 'POST', headers: { 'X-Viaduct': 'unblock' } });
-      const words = (await response.text()).trim();
-      if (response.ok) return terminal.print(words);
-      throw new Error(words);
+      const response = await askAdmin(target, { method: 'POST', headers: { 'X-Viaduct': 'unblock' } });
+      terminal.print((await response.text()).trim());
     });
 }
 
-function parse(url: string): URL {
-  if (!URL.canParse(url)) throw new Error(`${url} is no URL, such as http://127.0.0.1:8090/`);
-  return new URL(url);
+interface History {
+  readonly ban: {
+    readonly id: string;
+    readonly category: string;
+    readonly failures: number;
+    readonly since: number;
+  };
+  readonly endedAt: number;
+  readonly by: string;
 }
 
-async function ask(url: URL, options: RequestInit): Promise<Response> {
-  return fetch(url, options).catch((cause: unknown) => {
-    const hint = 'is the process running, and is this its admin address?';
-    throw new Error(`nothing answers at ${url.origin}: ${hint}`, { cause });
-  });
+function printEnded({ ban, endedAt, by }: History): object {
+  const time = (at: number): string => new Date(at).toISOString();
+  return {
+    id: ban.id,
+    category: ban.category,
+    failures: ban.failures,
+    since: time(ban.since),
+    ended: time(endedAt),
+    by,
+  };
 }

@@ -1,7 +1,9 @@
 import { expect, test } from 'vitest';
 import type { CoreConfig } from '../../config/index.ts';
 import { printLane } from '../../zones/index.ts';
-import { explain } from './explain.ts';
+import { explainUrl } from '../../core/assembly/explain-url.ts';
+import { configuredList } from './allow-list.ts';
+import { asked } from './explain.ts';
 
 // What `explain` reads of a core file.
 const config = {
@@ -61,8 +63,37 @@ test.each([
   ['climbing path', outside('/cucm-uds/user/alice/../bob'), {}, false, 'refused before anything is decided'],
   ['foreign domain', outside('/cucm-uds/version', { domain: 'other.test' }), {}, false, 'none of this core'],
 ])('%s', (_name, url, choices, good, words) => {
-  const steps = explain(config, url, { method: 'GET', ...choices });
+  const steps = explainUrl(config, configuredList(config), url, { method: 'GET', ...choices });
   expect(steps.at(-1)?.[0]).toBe(good);
   expect(steps.at(-1)?.[1]).toContain(words);
   expect(steps.slice(0, -1).every(([yes]) => yes)).toBe(true);
 });
+
+const id = '89f561ec-fe76-46cb-a70a-cf9e21a0c730';
+test.each([
+  [id.toUpperCase(), {}, [['trackingId', id]]],
+  [
+    'user:alice',
+    { domain: 'example.com' },
+    [
+      ['user', 'alice'],
+      ['domain', 'example.com'],
+    ],
+  ],
+  ['device:CSFALICE', {}, [['device', 'CSFALICE']]],
+  [
+    'https://x/',
+    { user: 'alice', address: '192.0.2.1' },
+    [
+      ['url', 'https://x/'],
+      ['method', 'GET'],
+      ['user', 'alice'],
+      ['address', '192.0.2.1'],
+    ],
+  ],
+])('%s is asked as', (question, choices, wanted) =>
+  expect(asked(question, { method: 'GET', ...choices })).toEqual(wanted),
+);
+
+test('what is no question says what would be one', () =>
+  expect(() => asked('alice', { method: 'GET' })).toThrow('user:ID'));

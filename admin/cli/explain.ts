@@ -1,143 +1,94 @@
-// `viaduct explain URL --config core.yaml`: what core would decide about a request, step by step, and which rule hit or came
-// nearest. Takes the URL as a client sends it to the edge, lane and all, or the URL inside. Asks nobody: nodes that
-// discovery would find are not known here, and no password or token is looked at.
-import type { Command } from 'commander';
-import {
-  type AccessSettings,
-  checkOwnUser,
-  offersPasswords,
-  offersSignOn,
-  offersTokens,
-  readRequestPath,
-  RuleError,
-} from '../../auth/index.ts';
-import { type CoreConfig, loadCore } from '../../config/index.ts';
-import { accessSettings } from '../../core/assembly/https.ts';
-import { type Lane, LaneError, parseLane, splitLanePath } from '../../zones/index.ts';
+// `viaduct explain QUESTION`: why something was refused, or would be, step by step, with what to change. A tracking id from a
+// log, a URL, `user:ID`, `device:NAME` or `token` (read from standard input, never from the command line, which others can
+// see) is put to a running core; a URL with --config to its file alone, without asking anybody.
+import { readFileSync } from 'node:fs';
+import { type Command, InvalidArgumentError } from 'commander';
+import { loadCore } from '../../config/index.ts';
+import { explainUrl, type Step } from '../../core/assembly/explain-url.ts';
 import { configuredList } from './allow-list.ts';
+import { adminOption, adminPage, askAdmin, plainText } from './ask-admin.ts';
 import type { Terminal } from './main.ts';
+import { printTree } from './status.ts';
 
 interface Choices {
-  readonly config: string;
+  readonly config?: string;
+  readonly url: string;
   readonly method: string;
   readonly user?: string;
   readonly domain?: string;
+  readonly address?: string;
 }
 
-type Step = readonly [good: boolean, text: string];
+interface Explanation {
+  readonly steps: readonly Step[];
+  readonly [more: string]: unknown;
+}
 
 /** Adds `explain`. */
 export function addExplainCommand(program: Command, terminal: Terminal): void {
   program
     .command('explain')
-    .description('what core would decide about a URL, step by step, and why')
+    .description('why a request, URL, user, device or token is let in or refused, step by step')
     .argument(
-      '<url>',
-      'as sent to the edge (https://EDGE:8443/LANE/PATH) or as inside (https://NODE:8443/PATH)',
+      '<question>',
+      'a tracking id of the log, a URL (as sent to the edge or as inside), user:ID, device:NAME or token',
     )
-    .requiredOption('--config <file>', 'core file')
+    .option('--config <file>', 'core file: explain a URL from it alone, without a running core')
+    .option(...adminOption)
     .option('--method <method>', 'HTTP method', 'GET')
-    .option('--user <id>', 'who asks, for the resources of users')
-    .option('--domain <domain>', 'domain of a URL inside; default: the first of the file')
-    .action((url: string, choices: Choices) => {
-      const steps = explain(loadCore(choices.config), url, choices);
-      for (const [good, text] of steps) terminal.print(`${good ? '  yes ' : '  NO  '} ${text}`);
-      const refused = steps.some(([good]) => !good);
-      terminal.print(refused ? 'core refuses this request' : 'core lets this request through');
-      if (refused) terminal.fail(1);
+    .option('--user <id>', 'who asks for the URL')
+    .option('--address <address>', 'from where')
+    .option('--domain <domain>', 'domain of the user, or of a URL inside; default: the first of the file')
+    .action(async (question: string, choices: Choices) => {
+      const explanation =
+        choices.config === undefined
+          ? await askCore(question, choices)
+          : { steps: explainOffline(choices.config, question, choices) };
+      show(explanation, terminal);
     });
 }
 
-/** The steps as far as they go: the first refusal is the last. */
-export function explain(config: CoreConfig, text: string, choices: Omit<Choices, 'config'>): Step[] {
-  const url = URL.parse(text);
-  if (url === null) throw new Error(`${text} is no URL`);
-  const steps: Step[] = [];
-  const asked = readTarget(url, text, choices.domain ?? config.domains[0]?.name ?? '');
-  if (typeof asked === 'string') return [[false, asked]];
-  const { lane, path } = asked;
-  steps.push([true, `the lane is ${printLane(lane)}, the path in canonical form ${path}`]);
-  const deployment = config.domains.find(({ name }) => name === lane.domain)?.deployment;
-  if (deployment === undefined)
+function explainOffline(file: string, question: string, choices: Choices): Step[] {
+  const config = loadCore(file);
+  return explainUrl(config, configuredList(config), question, choices);
+}
+
+async function askCore(question: string, choices: Choices): Promise<Explanation> {
+  if (question === 'token') {
+    const page = adminPage(choices.url, '/explain/token');
+    const options = { method: 'POST', headers: { 'X-Viaduct': 'explain' }, body: readFileSync(0, 'utf8') };
+    return (await (await askAdmin(page, options)).json()) as Explanation;
+  }
+  const page = adminPage(choices.url, '/explain');
+  for (const [name, value] of asked(question, choices)) page.searchParams.set(name, value);
+  return (await (await askAdmin(page)).json()) as Explanation;
+}
+
+/** The question as the listener takes it. */
+export function asked(question: string, choices: Omit<Choices, 'url' | 'config'>): [string, string][] {
+  const { method, user, domain, address } = choices;
+  const more = Object.entries({ domain, address }).filter(
+    (entry): entry is [string, string] => entry[1] !== undefined,
+  );
+  if (/^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(question))
+    return [['trackingId', question.toLowerCase()]];
+  const [, kind, whose] = /^(user|device):(.+)$/.exec(question) ?? [];
+  if (kind !== undefined && whose !== undefined) return [[kind, whose], ...more];
+  if (/^https?:\/\//i.test(question))
     return [
-      ...steps,
-      [false, `domain ${lane.domain} is none of this core: add it to domains, or 403 is right`],
+      ['url', question],
+      ['method', method],
+      ...(user === undefined ? [] : [['user', user] as [string, string]]),
+      ...more,
     ];
-  steps.push([true, `domain ${lane.domain} is of deployment ${deployment}`]);
-  const ways = waysIn(accessSettings(config));
-  steps.push([
-    ways !== '',
-    ways === '' ? 'every way to sign in is off: see access' : `a client signs in by ${ways}`,
-  ]);
-  if (ways === '' || lane.kind === 'domain') return steps;
-  const { protocol, host, port } = lane;
-  const method = choices.method.toUpperCase();
-  const listing = configuredList(config).decide({ deployment, protocol, host, port, path, method });
-  if (listing.outcome === 'unlisted')
-    return [...steps, [false, `${listing.text}. ${adviceFor(listing.reason)}`]];
-  const { rule, node } = listing;
-  steps.push([
-    true,
-    `rule ${rule.protocol}://…:${rule.port}${rule.path} (${rule.match}, ${rule.type}) opens it on ${node.name}`,
-  ]);
-  const own = choices.user === undefined ? undefined : checkOwnUser(choices.user, path);
-  if (own !== undefined) steps.push([false, `${own.text}: a user reaches only what is theirs`]);
-  return steps;
+  throw new InvalidArgumentError('must be a tracking id, a URL, user:ID, device:NAME or token.');
 }
 
-function readTarget(url: URL, text: string, domain: string): { lane: Lane; path: string } | string {
-  try {
-    // As it was written: a URL parser would already have folded what core refuses.
-    const raw = /^[a-z]+:\/\/[^/?#]*([^#]*)/i.exec(text)?.[1] ?? '';
-    const path = readRequestPath(raw === '' ? '/' : raw);
-    const split = splitLanePath(path);
-    const lane = split === undefined ? undefined : readLane(split.segment);
-    if (split !== undefined && lane !== undefined) return { lane, path: split.rest };
-    const protocol = url.protocol === 'https:' ? 'https' : 'http';
-    const port = Number(url.port || (protocol === 'https' ? 443 : 80));
-    return {
-      lane: { kind: 'proxy', domain, protocol, host: url.hostname.replace(/^\[|\]$/g, ''), port },
-      path,
-    };
-  } catch (error) {
-    if (error instanceof RuleError) return `the path is refused before anything is decided: ${error.message}`;
-    throw error;
-  }
-}
-
-function readLane(segment: string): Lane | undefined {
-  try {
-    const lane = parseLane(segment);
-    // Nearly any word decodes to something; only a domain with a dot is one.
-    return lane.domain.includes('.') ? lane : undefined;
-  } catch (error) {
-    if (error instanceof LaneError) return undefined;
-    throw error;
-  }
-}
-
-function printLane(lane: Lane): string {
-  return lane.kind === 'domain'
-    ? lane.domain
-    : `${lane.domain} to ${lane.protocol}://${lane.host}:${lane.port}`;
-}
-
-function waysIn(settings: AccessSettings): string {
-  const ways = [
-    offersPasswords(settings) ? 'name and password' : '',
-    offersTokens(settings) ? 'token' : '',
-    offersSignOn(settings) ? 'single sign-on' : '',
-  ];
-  return ways.filter((way) => way !== '').join(' or ');
-}
-
-function adviceFor(reason: 'node-unknown' | 'service-unknown' | 'path' | 'method'): string {
-  switch (reason) {
-    case 'node-unknown':
-      return 'Is it a node that discovery finds (see viaduct status)? Else add a rule for it to http-allow-list';
-    case 'method':
-      return 'Add the method to the rule, or a rule of its own';
-    default:
-      return 'If clients need this, add a rule to http-allow-list';
-  }
+function show({ steps, ...more }: Explanation, terminal: Terminal): void {
+  for (const [good, text] of steps) terminal.print(`${good ? '  yes ' : '  NO  '} ${plainText(text)}`);
+  const facts = Object.entries(more).filter(([, value]) => !Array.isArray(value) || value.length > 0);
+  for (const line of printTree(Object.fromEntries(facts))) terminal.print(plainText(line));
+  const refused = steps.some(([good]) => !good);
+  terminal.print(refused ? 'something stands in the way' : 'nothing stands in the way');
+  if (refused) terminal.fail(1);
 }

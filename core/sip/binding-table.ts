@@ -155,6 +155,11 @@ export class BindingTable {
     return this.#slots.get(uriKey)?.binding;
   }
 
+  /** Every live binding. */
+  *all(): Iterable<Binding> {
+    for (const { binding } of this.#byId.values()) if (binding !== undefined) yield binding;
+  }
+
   byId(id: string): Binding | undefined {
     return this.#byId.get(id)?.binding;
   }

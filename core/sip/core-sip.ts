@@ -67,7 +67,11 @@ export interface CoreSipOptions extends LinkWaitLimits, LineRates {
   readonly digest: DigestJudge | undefined;
   /** The deployment's dial policy for requests that begin something (T-064). */
   readonly policy:
-    | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
+    | ((
+        request: SipRequest,
+        aor: string,
+        isOurs: (host: string) => boolean,
+      ) => { status: number; reason: string } | undefined)
     | undefined;
   readonly hopCount: number;
   readonly maxMessageBytes: number;
@@ -111,6 +115,9 @@ export interface CoreSipOptions extends LinkWaitLimits, LineRates {
 
 const sweepMs = 1000;
 const tickMs = 50;
+
+/** Registrations shown to an operator who asks for one. */
+const maxListed = 100;
 
 export class CoreSip {
   readonly #options: CoreSipOptions;
@@ -212,6 +219,21 @@ export class CoreSip {
     for (const dialog of this.#dialogs.all()) {
       if (dialog.callId === call.callId && dialog.aor === call.key) this.#proxy.hangUp(dialog, reason);
     }
+  }
+
+  /** Registrations of an address of record, or of a device whose instance or contact holds this text. */
+  registrations(
+    whose: string,
+  ): { aor: string; instance: string; edge: string; node: string; expires: string }[] {
+    const wanted = whose.toLowerCase();
+    return [...this.#bindings.all()]
+      .filter(({ aor, instance, contact }) =>
+        [aor, instance, contact].some((text) => text.toLowerCase().includes(wanted)),
+      )
+      .slice(0, maxListed)
+      .map(({ aor, instance, flow, node, expiresAtMs }) => {
+        return { aor, instance, edge: flow.edge, node, expires: new Date(expiresAtMs).toISOString() };
+      });
   }
 
   status(): {

@@ -1,0 +1,44 @@
+import { beforeEach, expect, test } from 'vitest';
+import { createDecisions, type Decisions } from './decisions.ts';
+import type { Log } from './log.ts';
+
+let decisions: Decisions;
+let log: Log;
+let written: object[];
+beforeEach(() => {
+  decisions = createDecisions(2, () => 0);
+  written = [];
+  const write = (fields: object): void => void written.push(fields);
+  log = decisions.tee({ debug: write, info: write, warn: write, error: write });
+});
+
+test('a line with a tracking id is written and remembered, as far as its fields are known', () => {
+  const fields = {
+    trackingId: 'a',
+    event: 'Request Rejected',
+    reason: 'path',
+    status: 403,
+    token: 'x',
+    body: { a: 1 },
+  };
+  log.info(fields, 'x');
+  expect(written).toEqual([fields]);
+  expect(decisions.find('a')).toEqual([
+    { time: '1970-01-01T00:00:00.000Z', event: 'Request Rejected', reason: 'path', status: 403 },
+  ]);
+});
+
+test('without one it is only written', () => {
+  log.warn({ reason: 'x' }, 'x');
+  log.debug({ trackingId: 'a' }, 'x');
+  expect(written).toHaveLength(2);
+  expect(decisions.find('a')).toEqual([]);
+});
+
+test('bounded in requests, lines and characters', () => {
+  for (const trackingId of ['a', 'b', 'b', 'b', 'b', 'b', 'c'])
+    log.info({ trackingId, detail: 'x'.repeat(9_999) }, 'x');
+  expect(decisions.find('a')).toEqual([]);
+  expect(decisions.find('b')).toHaveLength(4);
+  expect(String(decisions.find('c')[0]?.['detail'])).toHaveLength(300);
+});
