@@ -27,6 +27,7 @@ export { deploymentsInCsv, readRulesCsv } from './allow-list/rules-csv.ts';
 export { readTestsCsv, runTests, type TestOutcome } from './allow-list/tests-csv.ts';
 export { builtInRules, type ServicePorts } from './allow-list/built-in-rules.ts';
 export { type AllowRule, faultOf, type NodeKind, ruleMethods } from './allow-list/rule.ts';
+export { compileDialPolicy } from './dial-policy.ts';
 export { type Caller, type CallerOptions, readCaller } from './caller.ts';
 export {
   type Authenticator,

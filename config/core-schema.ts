@@ -2,6 +2,7 @@
 // Every key has its prose, default, unit and range here and nowhere else.
 import { z } from 'zod';
 import { allowListSection } from './allow-list-section.ts';
+import { dialSection } from './dial-section.ts';
 import { intrusionSection } from './intrusion-section.ts';
 import { directory } from './ldap-section.ts';
 import { coreLinks } from './link-sections.ts';
@@ -415,6 +416,7 @@ export const coreSchema = z
       ],
     }),
     sip,
+    'dial-policy': dialSection,
     media,
     xmpp: coreXmpp,
     'state-directory': stateDirectory,

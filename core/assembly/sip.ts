@@ -10,6 +10,7 @@ import { answerBinding } from '../../turn/index.ts';
 import { BEARER_CHALLENGE, type CoreSipOptions, type MediaAnchor, type SipNode } from '../sip/index.ts';
 import { edgeAddresses } from './https.ts';
 import { insideAuthorities } from './clusters.ts';
+import { dialPolicy } from './dial-policy.ts';
 import type { CoreState } from './state.ts';
 
 interface Surroundings {
@@ -67,7 +68,7 @@ export function coreSipOptions(config: CoreConfig, around: Surroundings): CoreSi
     servedDomains: () => domains,
     pathHeaders: sip.pathHeaders,
     requireRegistration: sip.requireRegistration,
-    policy: undefined,
+    policy: dialPolicy(config),
     tokens: judgeOf(around),
     digest: digestOf(config, around),
     hopCount: sip.hopCount,

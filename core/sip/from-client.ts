@@ -34,9 +34,13 @@ export interface FromClientContext {
   readonly directory: NodeDirectory;
   /** False lets unregistered connections and foreign From values pass: for a lab only. */
   readonly requireRegistration: boolean;
-  /** The deployment's dial policy: undefined lets the request go (T-064). */
+  /** The deployment's dial policy: undefined lets the request go (T-064). `isOurs`: a node, or a domain that we serve. */
   readonly policy:
-    | ((request: SipRequest, aor: string) => { status: number; reason: string } | undefined)
+    | ((
+        request: SipRequest,
+        aor: string,
+        isOurs: (host: string) => boolean,
+      ) => { status: number; reason: string } | undefined)
     | undefined;
   /** Judges the bearer token that a REGISTER carries; undefined: call control alone does. */
   readonly tokens: TokenJudge | undefined;
@@ -73,7 +77,9 @@ export function routeFromClient(
   const targets = targetsOf(request, owner, dialog, context);
   if (isRefusal(targets)) return targets;
   const denied =
-    dialog === undefined || request.method === 'REFER' ? context.policy?.(request, owner.aor) : undefined;
+    dialog === undefined || request.method === 'REFER'
+      ? context.policy?.(request, owner.aor, (host) => isKnownHost(host, context) || isCoreHost(hop, host))
+      : undefined;
   if (denied !== undefined) return refuse(denied.status, 'policy', denied.reason);
   const cameFrom = hop.edgeSide;
   return { request, from: 'client', targets, owner, dialog, loopHash: hash, edge, cameFrom, nodeZone: '' };

@@ -1,6 +1,7 @@
 // core/sip: SIP between the edges and call control. Posture: clients are whom a registrar says they are, and only while
 // a registration stands; edges and nodes are authenticated and still reach only what is theirs. Memory is bounded by
 // maxRegistrations, maxDialogs, per-user calls, maxTransactions, and one message plus one queue per connection.
+export { dialTarget } from './dial-target.ts';
 export { CoreSip, type CoreSipOptions } from './core-sip.ts';
 export {
   mediaRefusal,
