@@ -68,7 +68,15 @@ test('a truthful response signs in, once', async () => {
     provider: 'corporate',
     purpose: { responseType: 'token', clientId: 'C1', deviceId: 'D1' },
   });
-  expect(await saml.verdict(sent, xml)).toBe('in-response-to');
+  expect(await saml.verdict(sent, xml)).toBe('session');
+});
+
+test('a sign-in is over after some refused responses', async () => {
+  const sent = await saml.begin();
+  const xml = await truthful({ ...sent.told, assertionId: '_tries' });
+  for (let i = 0; i < 5; i++) expect(await saml.verdict(sent, '<broken')).toBe('form');
+  expect(await saml.verdict(sent, xml)).toBe('session');
+  expect(await saml.verdict(sent, xml)).toBe('session');
 });
 
 test('two browsers that bring the same response at once: one gets in', async () => {
@@ -524,7 +532,7 @@ describe('the browser', () => {
     const slow = await openSignOn();
     const sent = await slow.begin();
     slow.clock.advance(300_001);
-    expect(await slow.verdict(sent, await truthful(sent.told))).toBe('in-response-to');
+    expect(await slow.verdict(sent, await truthful(sent.told))).toBe('session');
   });
 
   test('what is no base64 or no UTF-8', async () => {

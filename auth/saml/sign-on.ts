@@ -95,16 +95,21 @@ export class RateFault extends Error {
   }
 }
 
+/** Kept under the SHA-256 of the RelayState. */
 interface Pending {
+  /** ID of the AuthnRequest. */
+  readonly id: string;
   readonly domain: string;
   readonly consumer: string;
-  /** SHA-256 of the cookie and of the RelayState. */
+  /** SHA-256 of the cookie. */
   readonly cookie: string;
-  readonly relayState: string;
   readonly provider: string;
   readonly entityId: string;
   readonly purpose: Purpose;
 }
+
+/** Responses to one sign-in: a broken one, a reload, a second window. */
+const maxTries = 5;
 
 export function createSignOn(options: SignOnOptions): SignOn {
   return {
@@ -125,10 +130,10 @@ async function begin(
   const id = `id-${options.newUuid()}`;
   const [relayState, cookie] = [secret(options), secret(options)];
   const pending: Pending = {
+    id,
     domain,
     consumer,
     cookie: digest(cookie),
-    relayState: digest(relayState),
     provider: provider.options.name,
     entityId: provider.entityId,
     purpose,
@@ -142,7 +147,7 @@ async function begin(
     digest: provider.options.digest,
     forceAuthn: provider.options.forceAuthn,
   });
-  await options.pending.set(`request:${id}`, JSON.stringify(pending), options.signInMs);
+  await options.pending.set(`sign-in:${digest(relayState)}`, JSON.stringify(pending), options.signInMs);
   return {
     location,
     cookie: { name: cookieName(id), value: cookie, maxAgeS: Math.ceil(options.signInMs / 1000) },
@@ -150,71 +155,83 @@ async function begin(
 }
 
 async function finish(options: SignOnOptions, returned: Returned): Promise<SignedOn> {
-  const xml = decode(returned.samlResponse);
-  // The most lenient reading first: which algorithms are allowed depends on who should have answered.
-  const loose = readResponseForm(xml, true);
-  const id = loose.inResponseTo ?? '';
-  const text = /^id-[0-9a-f-]{36}$/.test(id) ? await options.pending.get(`request:${id}`) : undefined;
-  if (text === undefined)
-    throw new SamlFault(
-      'in-response-to',
-      'no sign-in waits for this response: begun too long ago, used, or unasked for',
-    );
-  const pending = JSON.parse(text) as Pending;
-  checkBrowser(pending, returned, cookieName(id));
+  // Who waits for an answer is asked before anything is read: a stranger's message costs one look into the store.
+  const { key, pending } = await findPending(options, returned);
+  await countTry(options, key);
   const provider = readyProvider(options, pending.domain);
   if (provider.options.name !== pending.provider || provider.entityId !== pending.entityId)
     throw new SamlFault('identity-provider', 'the domain was given to another identity provider meanwhile');
+  const xml = decode(returned.samlResponse);
   const form = readResponseForm(xml, provider.options.allowSha1);
   checkOutside(form, pending);
   const { certificates, options: settings } = provider;
-  const signer = {
+  const { allowSha1, wantAssertionSigned } = settings;
+  const signed = await openResponse(xml, form, options.keys, {
     certificates,
-    allowSha1: settings.allowSha1,
-    wantAssertionSigned: settings.wantAssertionSigned,
-  };
-  const signed = await openResponse(xml, form, options.keys, signer);
+    allowSha1,
+    wantAssertionSigned,
+  });
   const facts = readAssertion(signed, {
     issuer: pending.entityId,
     audience: options.entityId(pending.domain),
     recipient: pending.consumer,
-    requestId: id,
+    requestId: pending.id,
     now: options.now(),
     skewMs: options.skewMs,
   });
   const user = readUser(settings.user, facts.attributes, pending.domain);
-  await useOnce(options, id, pending, facts);
+  await useOnce(options, key, pending, facts);
   return {
     user,
     provider: settings.name,
     purpose: pending.purpose,
-    cookieName: cookieName(id),
+    cookieName: cookieName(pending.id),
     sessionEndsAt: facts.sessionEndsAt,
   };
+}
+
+/** The sign-in that RelayState names, if it was begun by this browser and ends where it should. */
+async function findPending(
+  options: SignOnOptions,
+  returned: Returned,
+): Promise<{ readonly key: string; readonly pending: Pending }> {
+  if (returned.relayState === undefined)
+    throw new SamlFault('session', 'the identity provider did not give RelayState back');
+  const key = digest(returned.relayState);
+  const text = await options.pending.get(`sign-in:${key}`);
+  if (text === undefined)
+    throw new SamlFault(
+      'session',
+      'no sign-in waits for this response: begun too long ago, used, or unasked for',
+    );
+  const pending = JSON.parse(text) as Pending;
+  if (pending.domain !== returned.domain || pending.consumer !== returned.consumer)
+    throw new SamlFault('destination', `the response belongs at ${pending.consumer}`);
+  const cookie = returned.cookie(cookieName(pending.id));
+  if (cookie === undefined || !isSame(digest(cookie), pending.cookie))
+    throw new SamlFault('session', 'another browser began this sign-in, or it keeps no cookies');
+  return { key, pending };
+}
+
+/** A response costs some milliseconds to judge: whoever has begun a sign-in may try only so often. */
+async function countTry(options: SignOnOptions, key: string): Promise<void> {
+  const tries = await options.pending.increment(`tries:${key}`, options.signInMs);
+  if (tries <= maxTries) return;
+  await options.pending.take(`sign-in:${key}`);
+  throw new SamlFault('session', `${maxTries} responses to this sign-in were refused; it is over`);
 }
 
 /** The sign-in is over for whoever comes second, with the same response or another one. */
 async function useOnce(
   options: SignOnOptions,
-  id: string,
+  key: string,
   pending: Pending,
   facts: { readonly id: string; readonly goodUntil: number },
 ): Promise<void> {
-  const first = await options.pending.take(`request:${id}`);
+  const first = await options.pending.take(`sign-in:${key}`);
   const keepMs = Math.max(1000, facts.goodUntil - options.now());
   const fresh = await options.used.add(`assertion:${digest(`${pending.entityId} ${facts.id}`)}`, '', keepMs);
   if (first === undefined || !fresh) throw new SamlFault('replayed', 'the assertion has been used before');
-}
-
-/** The response came back in the browser that began, where it was sent to. */
-function checkBrowser(pending: Pending, returned: Returned, name: string): void {
-  if (pending.domain !== returned.domain || pending.consumer !== returned.consumer)
-    throw new SamlFault('destination', `the response belongs at ${pending.consumer}`);
-  const cookie = returned.cookie(name);
-  if (cookie === undefined || !isSame(digest(cookie), pending.cookie))
-    throw new SamlFault('session', 'another browser began this sign-in, or it keeps no cookies');
-  if (returned.relayState === undefined || !isSame(digest(returned.relayState), pending.relayState))
-    throw new SamlFault('session', 'the identity provider did not give RelayState back as it was');
 }
 
 /** What stands outside the signature is only good for refusing. */
@@ -223,6 +240,8 @@ function checkOutside(form: ResponseForm, pending: Pending): void {
     const words = printable(`${form.status}${form.statusDetail === '' ? '' : `, ${form.statusDetail}`}`);
     throw new SamlFault('status', `the identity provider says no: ${words}`);
   }
+  if (form.inResponseTo !== pending.id)
+    throw new SamlFault('in-response-to', 'the response does not answer the request of this sign-in');
   if (form.destination !== undefined && form.destination !== pending.consumer)
     throw new SamlFault('destination', `the response is for ${printable(form.destination)}`);
   if (form.responseSigned && form.destination === undefined)
