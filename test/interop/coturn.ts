@@ -16,12 +16,16 @@ export interface CoturnRun {
   readonly output: string;
 }
 
-/** Runs one of coturn's programs to its end. */
-export async function runCoturn(program: string, words: readonly string[]): Promise<CoturnRun> {
+/** Runs one of coturn's programs to its end, or as long as it may. */
+export async function runCoturn(
+  program: string,
+  words: readonly string[],
+  limitMs = LIMIT_MS,
+): Promise<CoturnRun> {
   const child = spawn(`${FOLDER}/${program}`, words, { stdio: ['ignore', 'pipe', 'pipe'] });
   const output: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => output.push(chunk));
-  const limit = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+  const limit = setTimeout(() => child.kill('SIGKILL'), limitMs);
   const [status] = (await once(child, 'close')) as [number | null];
   clearTimeout(limit);
   return { status, output: Buffer.concat(output).toString() };
