@@ -15,6 +15,9 @@ import {
   toggle,
 } from './units.ts';
 
+/** What core tells an edge must fit one message of the control channel (64 KiB). */
+const MAX_POLICY_CHARACTERS = 56 * 1024;
+
 const certificate = z.strictObject({
   chain: secret().describe('PEM: certificate and its intermediates.'),
   key: secret().describe('PEM: private key.'),
@@ -159,5 +162,13 @@ export const coreFederation = z
     path: ['certificate'],
     error: 'is needed to federate: the nodes require TLS',
   })
+  .refine(
+    ({ denied, domains, partners }) =>
+      JSON.stringify([denied, domains, partners]).length <= MAX_POLICY_CHARACTERS,
+    {
+      path: ['partners'],
+      error: 'is too much to tell an edge at once: list fewer partners, or use subdomains',
+    },
+  )
   .prefault({})
   .describe('Federation with other messaging domains.');

@@ -202,6 +202,8 @@ export const FEDERATION_LIMITS = {
   maxHandshakes: 128,
   /** Keys that one connection may ask about, and proofs that it may fail. */
   maxQuestionsPerConnection: 64,
+  /** Questions of dialback under way, as a share of the streams to partners. */
+  questionShare: 0.25,
   /** Pairs that a server inside may carry on one connection. */
   maxPairsPerConnection: 1_000,
   maxFrameBytes: 32 * 1024 * 1024,

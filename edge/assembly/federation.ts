@@ -43,6 +43,7 @@ export function edgeFederationOptions(
     maxConnections: federation.maxConnections,
     maxConnectionsPerAddress: federation.maxConnectionsPerAddress,
     maxOutgoing: federation.maxStreams,
+    maxQuestions: Math.ceil(federation.maxStreams * FEDERATION_LIMITS.questionShare),
     maxPairsPerConnection: federation.maxPairsPerConnection,
     limits: {
       ...XMPP_LIMITS,

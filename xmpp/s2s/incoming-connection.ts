@@ -190,7 +190,6 @@ export class IncomingConnection {
     raw.pause();
     this.#isShaking = true;
     secure(raw, (socket) => {
-      this.#isShaking = false;
       socket.on('error', () => this.#destroy());
       socket.once('close', () => this.#destroy());
       socket.once('end', () => this.#gone());
@@ -205,6 +204,7 @@ export class IncomingConnection {
   #secured(socket: TLSSocket, covers: Covers): void {
     if (this.#isOver) return void socket.destroy();
     const { idleTimeoutMs, signIn } = this.#options.limits;
+    this.#isShaking = false;
     this.#socket = socket;
     this.#parser = this.#newParser(signIn);
     this.#run({ kind: 'secured', covers });
@@ -245,6 +245,7 @@ export class IncomingConnection {
 
   #finish(text: string): void {
     if (this.#isOver) return;
+    if (this.#isShaking) return this.#destroy(); // nothing can be said in the middle of a handshake
     this.#over();
     const socket = this.#socket;
     const raw = this.#raw;

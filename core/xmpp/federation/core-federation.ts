@@ -55,6 +55,7 @@ export class CoreFederation {
   readonly #roads = new Map<string, Road>();
   readonly #fromEdges = new Set<FromEdge>();
   readonly #connections = new Map<Socket, IncomingConnection>();
+  #isClosing = false;
 
   constructor(options: CoreFederationOptions) {
     const { certificate, domains, newId } = options;
@@ -89,6 +90,7 @@ export class CoreFederation {
   }
 
   async close(reason: string): Promise<void> {
+    this.#isClosing = true;
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
     for (const { road } of this.#roads.values()) road.close();
     for (const stream of this.#fromEdges) stream.end('system-shutdown');
@@ -208,6 +210,7 @@ export class CoreFederation {
   }
 
   #roadOf(pair: DomainPair): StanzaRoad | undefined {
+    if (this.#isClosing) return undefined;
     const key = pairKey(pair);
     const known = this.#roads.get(key);
     if (known !== undefined) return known.road;

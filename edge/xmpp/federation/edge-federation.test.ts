@@ -3,7 +3,12 @@
 import { createServer as createTcpServer, connect as connectTcp, type Server, type Socket } from 'node:net';
 import { once } from 'node:events';
 import { type Duplex, duplexPair } from 'node:stream';
-import { connect as connectTls, createSecureContext, TLSSocket } from 'node:tls';
+import {
+  connect as connectTls,
+  createSecureContext,
+  createServer as createTlsServer,
+  TLSSocket,
+} from 'node:tls';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import {
   type ControlChannel,
@@ -115,6 +120,7 @@ async function door(
     maxPairsPerConnection: 4,
     maxQuestionsPerConnection: 4,
     maxOutgoing: 2,
+    maxQuestions: 2,
     maxFrameBytes: 1_000_000,
     limits: {
       clear: { ...LIMITS, maxElementLength: 1024 },
@@ -514,6 +520,35 @@ describe('towards a partner', () => {
     await stream.until(/^close closed/);
     expect(server.heard()).toContain("<message from='a@example.com' to='b@partner.test'/>");
     expect(world.federation.status().toPartners).toEqual([]);
+  });
+
+  it('speaks TLS from the first byte where DNS says so (XEP-0368)', async () => {
+    let heard = '';
+    const server = createTlsServer(
+      { cert: good.chain, key: good.key, ALPNProtocols: ['xmpp-server'] },
+      (socket) => {
+        socket.on('error', () => undefined);
+        socket.on('data', (chunk: Buffer) => {
+          heard += `${String(socket.alpnProtocol)} ${chunk.toString()}`;
+        });
+      },
+    );
+    server.listen(0, HOST);
+    await once(server, 'listening');
+    const bound = server.address();
+    const port = typeof bound === 'object' && bound !== null ? bound.port : 0;
+    const world = await door({
+      dns: {
+        services: (name) =>
+          Promise.resolve(
+            name.startsWith('_xmpps-server') ? [{ host: 'chat', port, priority: 0, weight: 0 }] : [],
+          ),
+        addresses: () => Promise.resolve([HOST]),
+      },
+    });
+    closers.push(() => void server.close());
+    world.say('federation.dial', { id: ID, from: 'example.com', to: 'partner.test' });
+    await expect.poll(() => heard).toMatch(/^xmpp-server .*to="partner.test" from="example.com"/);
   });
 
   it('shows a key where the operator allows it, which our door then knows', async () => {

@@ -179,7 +179,10 @@ export class EdgeFederation {
   /** Asks the server that answers for `question.from` whether it made a key (XEP-0220 §2.2.1). */
   #verify(question: DialbackElement): Promise<DialbackResult> {
     const terms = this.#policies.termsForQuestion(question);
-    if (terms === undefined || this.#isFull()) return Promise.resolve('resource-constraint');
+    if (terms === undefined || this.#questions >= this.#options.maxQuestions) {
+      this.#options.count('questions-full');
+      return Promise.resolve('resource-constraint');
+    }
     const pair = { from: question.to, to: question.from };
     this.#questions += 1;
     return new Promise<DialbackResult>((resolve) => {
@@ -207,7 +210,7 @@ export class EdgeFederation {
     const { id, from, to } = federationDial.parse(body);
     const terms = this.#policies.termsOf(core, from, to);
     if (terms === undefined) throw new LinkError('refused', 'these domains do not federate');
-    if (this.#isFull()) {
+    if (this.#outgoing.size >= this.#options.maxOutgoing) {
       this.#options.count('outgoing-full');
       throw new LinkError('busy', 'too many streams to partners');
     }
@@ -241,9 +244,5 @@ export class EdgeFederation {
       { ...this.#options, pair, terms, purpose, secureContext: this.#context },
       listener,
     );
-  }
-
-  #isFull(): boolean {
-    return this.#outgoing.size + this.#questions >= this.#options.maxOutgoing;
   }
 }

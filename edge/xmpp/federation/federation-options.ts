@@ -41,8 +41,10 @@ export interface EdgeFederationOptions extends AdmissionLimits {
   readonly maxPairsPerConnection: number;
   /** Keys and proofs that one connection may ask about or fail. */
   readonly maxQuestionsPerConnection: number;
-  /** Streams to partners and questions to their servers, open at once. */
+  /** Streams to partners open at once. */
   readonly maxOutgoing: number;
+  /** Questions of dialback to partners' servers open at once; strangers cause them, so they have a room of their own. */
+  readonly maxQuestions: number;
   /** Largest frame that core may send. */
   readonly maxFrameBytes: number;
   readonly dns: PartnerDns;
