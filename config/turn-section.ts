@@ -1,5 +1,6 @@
 // The edge's TURN section: relayed addresses for clients that cannot reach each other (RFC 8656). Realm, relay range and
 // limits have the defaults that operators of such edges know; the relay is off until somebody may use it.
+import { isIP } from 'node:net';
 import { z } from 'zod';
 import { secret } from './secret.ts';
 import { choice, count, duration, ipAddress, ipRange, port, portRange, size, toggle } from './units.ts';
@@ -153,6 +154,25 @@ export const turnSection = z
       )
       .default([])
       .describe('Servers that new clients are sent to when this one is full.'),
+    peers: z
+      .array(
+        z
+          .strictObject({
+            announce: ipAddress().describe('Address that its relayed addresses are announced with.'),
+            address: ipAddress().describe(
+              'Address of the same family by which this edge reaches it, such as the one in the DMZ; the same where no NAT is between.',
+            ),
+            port: port(3478).describe('Its port for new clients.'),
+          })
+          .refine(({ announce, address }) => isIP(announce) === isIP(address), {
+            path: ['address'],
+            error: 'is of another family than announce',
+          }),
+      )
+      .default([])
+      .describe(
+        'The other edges of the cluster, with the same relay-ports: relays here and there reach each other without leaving the DMZ, and clients are sent there when this one is full.',
+      ),
     users: z.array(user).default([]).describe('Configured users.'),
     tokens: tokens.optional(),
     secrets: z

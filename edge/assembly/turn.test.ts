@@ -108,6 +108,23 @@ describe('what refuses to start', () => {
   });
 });
 
+test('peers of the cluster: reached inside, named when full, their doors denied', () => {
+  const peers = 'peers: [{ announce: 203.0.113.11, address: 10.0.0.11 }]';
+  const { machine } = optionsOf(`{ enabled: true, allow: [10.0.0.0/8], ${peers}, ${USER} }`)!;
+  expect(machine.alternates).toEqual([{ address: '203.0.113.11', port: 3478 }]);
+  const verdict = (address: string, port: number) => machine.policy.judgePeer({ address, port }).allowed;
+  expect([verdict('203.0.113.11', 24_000), verdict('203.0.113.11', 8443)]).toEqual([true, false]);
+  expect([verdict('10.0.0.11', 24_000), verdict('10.0.0.12', 24_000)]).toEqual([false, true]);
+});
+
+test('tokens: a key comes in base64 from its file', () => {
+  writeFileSync(path.join(folder, 'kid'), `${Buffer.alloc(32, 7).toString('base64')}\n`, { mode: 0o600 });
+  const tokens = 'tokens: { server-name: turn.example.com, keys: [{ kid: k1, key: file:kid }] }';
+  const { credentials } = optionsOf(`{ enabled: true, ${tokens} }`)!.machine;
+  expect(credentials.tokenServerName).toBe('turn.example.com');
+  expect(credentials.findByToken('k1', Buffer.alloc(80))).toBe('bad-token');
+});
+
 test('a server made of it listens', async () => {
   const server = new TurnServer(
     optionsOf(

@@ -27,7 +27,8 @@ export function turnServerOptions(
   const { turn, certificate } = config;
   if (!turn.enabled) return undefined;
   const relayAddresses = relayAddressesOf(config);
-  const own = relayAddresses.map(reachableOf);
+  const ofPeers = turn.peers.map(({ announce, address }) => ({ announced: announce, reachable: address }));
+  const own = [...relayAddresses.map(reachableOf), ...ofPeers];
   const binding = loadTurnBinding();
   if ('missing' in binding) {
     observers.log.warn(
@@ -115,7 +116,10 @@ function machineOptions(
     maxPeerConnections: turn.maxPeerConnections,
     acceptsRfc5766Channels: turn.rfc5766Channels,
     refusalsPerSecondPerAddress: turn.refusalsPerSecondPerAddress,
-    alternates: turn.alternates,
+    alternates: [
+      ...turn.peers.map(({ announce, port }) => ({ address: announce, port })),
+      ...turn.alternates,
+    ],
     policy: peerPolicy(config, relayAddresses),
     randomBytes,
     randomBelow: (limit) => randomInt(limit),
@@ -177,10 +181,14 @@ function peerPolicy(config: EdgeConfig, relayAddresses: readonly RelayAddress[])
     ownAddresses: [
       ...interfaces.map(({ address }) => address),
       ...relayAddresses.map(({ bound }) => bound),
+      ...turn.peers.map(({ address }) => address),
       listen.internal,
       listen.external,
     ],
-    relayAddresses: relayAddresses.map(({ announced }) => announced),
+    relayAddresses: [
+      ...relayAddresses.map(({ announced }) => announced),
+      ...turn.peers.map(({ announce }) => announce),
+    ],
     ownPorts: [turn.relayPorts, media.ports],
   });
 }
