@@ -169,11 +169,16 @@ export class BindingTable {
    * its old dialogs must find it. Devices without `+sip.instance` cannot be told apart and keep their own.
    */
   newestFlow(binding: Binding): FlowRef {
+    return this.flowOfDevice(binding) ?? binding.flow;
+  }
+
+  /** The same for a device whose registration may be gone; undefined while it has none, and for one without a name. */
+  flowOfDevice(device: { readonly aor: string; readonly instance: string }): FlowRef | undefined {
     let newest: BindingSlot | undefined;
-    for (const slot of this.#byInstance.get(instanceKey(binding)) ?? []) {
+    for (const slot of this.#byInstance.get(instanceKey(device)) ?? []) {
       if (newest === undefined || slot.lastSequence > newest.lastSequence) newest = slot;
     }
-    return newest?.binding?.flow ?? binding.flow;
+    return newest?.binding?.flow;
   }
 
   /** The bindings registered over one connection. */

@@ -263,7 +263,7 @@ export class CoreProxy implements TransactionUser {
 
   #openDialog(outgoing: Outgoing, proxyCallId: string): Dialog | Refusal {
     const { request, owner, edge, from } = outgoing;
-    const { dialogs, media, nowMs } = this.#options;
+    const { bindings, dialogs, media, nowMs } = this.#options;
     const kind = request.method === 'INVITE' ? 'call' : 'usage';
     const [target] = outgoing.targets;
     const dialog = dialogs.open(
@@ -272,6 +272,7 @@ export class CoreProxy implements TransactionUser {
         kind,
         aor: owner.aor,
         bindingId: owner.bindingId,
+        instance: bindings.byId(owner.bindingId)?.instance ?? '',
         callId: request.callId,
         callerTag: request.from.tag ?? '',
         isClientCaller: from === 'client',
@@ -369,17 +370,17 @@ export class CoreProxy implements TransactionUser {
 
   #onFailure(passage: Passage, target: Target, failure: ClientFailure): void {
     this.#failed(target, failure);
-    if (failure === 'transport' && target.kind === 'edge' && this.#holdAgain(passage)) return;
+    if (failure === 'transport' && target.kind === 'edge' && this.#holdAgain(passage, 'edge-down')) return;
     const hasMore = passage.nextTarget < passage.outgoing.targets.length;
     if (hasMore && !passage.isCancelled) return this.#tryNext(passage);
     this.#giveUp(passage, failure === 'timeout' ? 408 : 503);
   }
 
   /** A BYE whose link died before its answer: whether it got there is not known, and a second one does no harm. */
-  #holdAgain({ server, dialog, waiter }: Passage): boolean {
+  #holdAgain({ server, dialog, waiter }: Passage, why: 'edge-down' | 'no-binding'): boolean {
     const origin = this.#origins.get(server.transport.id);
     if (origin === undefined) return false;
-    return this.#holdBye(server, origin, { ...refuse(480, 'edge-down'), ...(dialog && { dialog }) }, waiter);
+    return this.#holdBye(server, origin, { ...refuse(480, why), ...(dialog && { dialog }) }, waiter);
   }
 
   #giveUp(passage: Passage, status: 408 | 503): void {
@@ -423,10 +424,14 @@ export class CoreProxy implements TransactionUser {
     if (isFirst && dialog !== undefined) this.#options.dialogs.end(dialog, reason, this.#options.nowMs());
   }
 
-  /** The edge no longer has the connection: the registrar hears 480, and what was registered over it ends. */
+  /**
+   * The edge no longer has the connection: what was registered over it ends, and the registrar hears 480; a BYE waits for
+   * its device to come back, for as long as one whose link is down.
+   */
   #flowGone(passage: Passage): void {
     this.#options.count('flow-gone');
     this.#options.bindings.dropFlow(passage.outgoing.owner.flow);
+    if (this.#holdAgain(passage, 'no-binding')) return;
     const { exchange, dialog, server } = passage;
     if (exchange !== undefined) dialog?.media?.failed(exchange);
     this.#endFirst(passage, 'client gone');

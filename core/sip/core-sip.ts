@@ -143,7 +143,10 @@ export class CoreSip {
     const lines = new RecordLines(options.log, options, options.clock, count);
     this.#lines = lines;
     this.#bindings = new BindingTable({
-      onBound: (binding, before) => lines.registered(binding, before),
+      onBound: (binding, before) => {
+        lines.registered(binding, before);
+        queueMicrotask(() => this.#linkWait.ownerBack(binding.aor)); // after the answer that grants it
+      },
       onUnbound: (binding, reason) => lines.unregistered(binding, reason),
       maxBindings: options.maxRegistrations,
       maxPerFlow: options.maxRegistrationsPerConnection,

@@ -16,6 +16,7 @@ const start = (id: string, over: Partial<DialogStart> = {}): DialogStart => ({
   kind: 'call',
   aor: 'alice@example.com',
   bindingId: 'b',
+  instance: '',
   callId: 'c',
   callerTag: 'caller',
   isClientCaller: true,

@@ -14,6 +14,8 @@ export interface Dialog {
   readonly kind: 'call' | 'usage';
   readonly aor: string;
   readonly bindingId: string;
+  /** `+sip.instance` of its client's device; '' where it has none. */
+  readonly instance: string;
   readonly callId: string;
   readonly callerTag: string;
   readonly isClientCaller: boolean;

@@ -48,7 +48,7 @@ export function routeFromInside(
   const found = find(request, context);
   if (isRefusal(found)) return found;
   const { binding, dialog } = found;
-  const flow = binding === undefined ? dialog?.flow : bindings.newestFlow(binding);
+  const flow = binding === undefined ? flowOfDialog(dialog, bindings) : bindings.newestFlow(binding);
   if (flow === undefined) return refuse(480, 'no-binding');
   const link = linkTo(flow.edge);
   if (link === undefined) return { ...refuse(480, 'edge-down'), ...(dialog && { dialog }) };
@@ -68,6 +68,13 @@ export function routeFromInside(
     cameFrom,
     nodeZone: isNodeZone(zone) ? zone : (binding?.node ?? ''),
   };
+}
+
+/** The connection that a dialog's device has registered over since it lost its own, else the one it had. */
+export function flowOfDialog(dialog: Dialog, bindings: BindingTable): FlowRef;
+export function flowOfDialog(dialog: Dialog | undefined, bindings: BindingTable): FlowRef | undefined;
+export function flowOfDialog(dialog: Dialog | undefined, bindings: BindingTable): FlowRef | undefined {
+  return dialog && (bindings.flowOfDevice(dialog) ?? dialog.flow);
 }
 
 /** Whether a zone is one that discovery made; other inside peers have none to call back on. */

@@ -6,9 +6,11 @@ import {
   type ClientFailure,
   type HeaderPair,
   type SipRequest,
+  type SipResponse,
 } from '../../sip/index.ts';
 import type { Dialog } from './dialog-table.ts';
-import { flowRoute } from './from-inside.ts';
+import type { BindingTable } from './binding-table.ts';
+import { flowOfDialog, flowRoute } from './from-inside.ts';
 import type { HopSender } from './hop-sender.ts';
 import type { NodeDirectory } from './node-directory.ts';
 import type { EdgeLink, Target } from './outgoing.ts';
@@ -16,10 +18,14 @@ import type { EdgeLink, Target } from './outgoing.ts';
 export interface HangUpOptions {
   readonly sender: HopSender;
   readonly directory: NodeDirectory;
+  readonly bindings: BindingTable;
   readonly linkTo: (edge: string) => EdgeLink | undefined;
 }
 
-/** Sends BYE to one end, as far as that end is known; `onNoLink` when the link to its edge is down or goes down. */
+/**
+ * Sends BYE to one end, as far as that end is known; `onNoLink` when the link to its edge is down or goes down, or when
+ * the client's own connection is gone.
+ */
 export function sendBye(
   dialog: Dialog,
   end: 'caller' | 'callee',
@@ -27,6 +33,7 @@ export function sendBye(
   options: HangUpOptions,
   onNoLink: () => void = () => undefined,
 ): void {
+  if (isClientEnd(dialog, end)) dialog.flow = flowOfDialog(dialog, options.bindings);
   const target = targetOf(dialog, end, options);
   if (target === undefined) return isClientEnd(dialog, end) ? onNoLink() : undefined;
   const via = options.sender.ownVia(target);
@@ -36,7 +43,10 @@ export function sendBye(
   const onFailure = (failure: ClientFailure): void => {
     if (failure === 'transport' && target.kind === 'edge') onNoLink();
   };
-  options.sender.send(bye, target, { onResponse: () => undefined, onFailure });
+  const onResponse = (response: SipResponse): void => {
+    if (response.status === 430 && target.kind === 'edge') onNoLink();
+  };
+  options.sender.send(bye, target, { onResponse, onFailure });
 }
 
 /** Acknowledges a callee's 2xx that the caller will never see. */

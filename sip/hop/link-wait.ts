@@ -80,6 +80,16 @@ export class LinkWait {
     }
   }
 
+  /** What one owner lacked is there again. */
+  ownerBack(owner: string): void {
+    if (!this.#perOwner.has(owner)) return;
+    const waiting = [...this.#waiting.keys()].filter((waiter) => waiter.owner === owner);
+    for (const waiter of waiting) {
+      this.#drop(waiter);
+      waiter.retry();
+    }
+  }
+
   /** Ends in silence; idempotent. */
   close(): void {
     this.#isClosed = true;

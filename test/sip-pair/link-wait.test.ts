@@ -191,6 +191,63 @@ test('a BYE that was on the link when it died goes again', async () => {
   );
 });
 
+/** A call whose phone has lost its connection, and edge knows it. */
+async function deserted(options: Parameters<typeof openPair>[0] = {}) {
+  pair = await openPair(options);
+  const phone = pair.client();
+  const registrar = await signIn(pair, phone, alice);
+  const captures = await answered(phone, registrar);
+  await play(`${fromInside('ACK', 1)}${atPhone('ACK')}`, { phone, registrar }, captures);
+  phone.close();
+  await until(() => pair.edge.status().connections === 0);
+  return { registrar, captures };
+}
+
+test('the far end hangs up on a phone that lost its connection: it hears of it when it registers again', async () => {
+  const { registrar, captures } = await deserted();
+  await play(fromInside('BYE', 2), { registrar }, captures);
+  await until(() => pair.counts.get('link-wait held') === 1);
+  expect([registrar.unread, pair.core.status().registrations]).toEqual([[], 0]);
+  const back = pair.client();
+  await signIn(pair, back, { ...alice, host: '172.16.84.136:59999' }, registrar);
+  await play(
+    `${phoneAnswersBye}\nregistrar receives:\n SIP/2.0 200 OK\n ...`,
+    { phone: back, registrar },
+    captures,
+  );
+  expect(pair.media.openSessions).toBe(0);
+});
+
+test('a phone that stays away: the far end is answered, and no port is left', async () => {
+  const { registrar, captures } = await deserted({ core: { linkWaitMs: 1 } });
+  await play(
+    `${fromInside('BYE', 2)}\nregistrar receives:\n SIP/2.0 480 Temporarily Unavailable\n ...`,
+    { registrar },
+    captures,
+  );
+  expect(pair.media.openSessions).toBe(0);
+});
+
+test('another device of the same user does not hear the BYE of a call that was never its own', async () => {
+  const { registrar, captures } = await deserted({ core: { linkWaitMs: 50 } });
+  await play(fromInside('BYE', 2), { registrar }, captures);
+  await until(() => pair.counts.get('link-wait held') === 1);
+  const other = pair.client();
+  await signIn(pair, other, { ...alice, host: '172.16.84.9:5061', instance: '<urn:uuid:other>' }, registrar);
+  await play('registrar receives:\n SIP/2.0 480 Temporarily Unavailable\n ...', { registrar }, captures);
+  expect(other.unread).toEqual([]);
+});
+
+test('core hangs up on a phone that lost its connection: it hears of it when it registers again', async () => {
+  const { registrar } = await deserted();
+  pair.core.endCall({ callId: 'held', key: 'alice@example.com' }, 'media was lost at edge');
+  await play('registrar receives:\n BYE sip:1002@cm1.example.com:5060 SIP/2.0\n ...', { registrar });
+  await until(() => pair.counts.get('link-wait held') === 1);
+  const back = pair.client();
+  await signIn(pair, back, { ...alice, host: '172.16.84.136:59999' }, registrar);
+  await play(atPhone('BYE'), { phone: back });
+});
+
 test('an ACK waits as well, so that the call stands when the link is back', async () => {
   pair = await openPair();
   const phone = pair.client();
