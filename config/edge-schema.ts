@@ -138,6 +138,7 @@ export const edgeSchema = z
           'Logins on 2222 under a name that no core has, or with a wrong signature, from one address.',
         ],
         'ssh-protocol': [true, 'What is no SSH, or no SSH of a core, on 2222, from one address.'],
+        'turn-auth': [true, 'Wrong TURN credentials of one user at one address.'],
         'xmpp-protocol': [false, 'Streams that are no XML or carry forbidden XML, from one address.'],
       },
       { nftables },

@@ -1,13 +1,14 @@
 // The edge, put together: what is built and what is plugged into what. The process in the DMZ; decides nothing, holds no
 // secret of call control. Order of opening: the links first, so that a client that gets in meets a core; doors last.
-import { adminPart, createMetrics, openLog, openParts } from '../admin/index.ts';
+import { adminPart, createDecisions, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
 import { edgeBanHandlers, ownBans, reportToCores, sendBans } from '../auth/index.ts';
-import type { EdgeConfig } from '../config/index.ts';
+import { type EdgeConfig, MAX_DECISIONS } from '../config/index.ts';
 import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
 import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
-import { edgeBans, linkStrangers, packetFilter } from './assembly/bans.ts';
+import { edgeAccessDesk, explainHandlers } from './assembly/access-desk.ts';
+import { edgeBans, linkStrangers, packetFilter, turnGuard } from './assembly/bans.ts';
 import { edgeFederationOptions } from './assembly/federation.ts';
 import { httpsDoorOptions } from './assembly/https.ts';
 import { edgeLinkOptions } from './assembly/links.ts';
@@ -55,6 +56,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
 
   const bans = edgeBans(config, observers('bans'));
   reportToCores(bans, () => cores().map(({ control }) => control), Date.now);
+  const decisions = createDecisions(MAX_DECISIONS, Date.now);
   const filter = packetFilter(config, bans, observers('bans'));
   const sip = new EdgeSip(edgeSipOptions(config, bans, observers('sip')));
   const media = new EdgeMedia(
@@ -80,6 +82,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
     controlHandlers: {
       ...media.controlHandlers,
       ...edgeBanHandlers(bans, Date.now),
+      ...explainHandlers(decisions),
       ...federation?.controlHandlers,
     },
     onPeerUp: (peer) => {
@@ -96,12 +99,17 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
       createTraversalServer(edgeLinkOptions(config, zone, plugs, linkStrangers(bans), observers('link'))),
     );
   }
-  const turnOptions = turnServerOptions(config, observers('turn'));
+  const turnOptions = turnServerOptions(config, turnGuard(bans), observers('turn'));
   const turn = turnOptions && new TurnServer(turnOptions);
   const atHttps = turnAtHttps(config, turn);
   const webSocket = xmpp && webSocketDoor(config, xmpp);
   const beside = { other: atHttps, webSocket };
-  const https = createHttpsDoor(httpsDoorOptions(config, cores, bans, beside, observers('https')));
+  const https = createHttpsDoor(
+    httpsDoorOptions(config, cores, bans, beside, {
+      ...observers('https'),
+      log: decisions.tee(log('https')),
+    }),
+  );
   const closing = 'edge is closing';
   return [
     ...(filter ? [{ open: () => filter.open(), close: () => filter.close() }] : []),
@@ -129,6 +137,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
         federation: federation?.status() ?? 'off',
       }),
       unblock: (id) => bans.unblock(id),
+      access: edgeAccessDesk(bans, decisions),
     }),
   ];
 }

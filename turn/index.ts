@@ -33,7 +33,7 @@ export { RelayEngineError } from './relay/relay-engine.ts';
 export type { RelayCounters, RelayEngine, RelayEvents } from './relay/relay-engine.ts';
 export type { OwnAddress } from './relay/relay-path.ts';
 export { createCredentials, timeLimitedPassword, type CredentialOptions } from './server/credentials.ts';
-export type { RelayAddress } from './server/turn-options.ts';
+export type { RelayAddress, TurnGuard } from './server/turn-options.ts';
 export { TurnServer, type TurnListener, type TurnServerOptions } from './turn-server.ts';
 export { UdpSocket } from './udp-socket.ts';
 export type { AllocationStatus } from './turn-status.ts';

@@ -4,6 +4,7 @@ import { type BanList, createBanList, isUserId, type Offender } from '../../auth
 import { BAN_LIMITS, banSettings, type EdgeConfig } from '../../config/index.ts';
 import { type StrangerWatch, systemClock } from '../../zones/index.ts';
 import { createRunNft, PacketFilter } from '../packet-filter/index.ts';
+import type { TurnGuard } from '../../turn/index.ts';
 import type { SignInWatch } from '../sip/index.ts';
 
 /** Edge's own ban list, which takes over those of its cores. */
@@ -75,7 +76,7 @@ export function noteBreach(
 }
 
 /** Edge knows no deployments; what takes their place in the id says at which door the user failed. */
-function userAt(door: 'sip', user: string | undefined, address: string): Offender {
+function userAt(door: 'sip' | 'turn', user: string | undefined, address: string): Offender {
   return user !== undefined && isUserId(user)
     ? { kind: 'user', deployment: door, user, address }
     : { kind: 'address', address };
@@ -87,6 +88,16 @@ export function sipSignIns(bans: BanList): SignInWatch {
     isOut: (user, address) => bans.find(userAt('sip', user, address)) !== undefined,
     failed: (user, address) => bans.note('sip-auth', userAt('sip', user, address)),
     succeeded: (user, address) => bans.forgive('sip-auth', userAt('sip', user, address)),
+  };
+}
+
+/** Credentials of TURN that nobody has: the address; a wrong password: that user at that address. */
+export function turnGuard(bans: BanList): TurnGuard {
+  return {
+    admits: (address, user) =>
+      bans.find(user === undefined ? { kind: 'address', address } : userAt('turn', user, address)) ===
+      undefined,
+    failed: (address, user) => bans.note('turn-auth', userAt('turn', user, address)),
   };
 }
 

@@ -35,7 +35,7 @@ function optionsOf(turn: string, listen = '{ external: 127.0.0.1 }'): TurnServer
     `edge: { name: edge.example.com }\nzones: [zone.yaml]\nannounce: 203.0.113.10\nlisten: ${listen}\n` +
       `certificate: { chain: env:PEM, key: env:PEM }\nturn: ${turn}\n`,
   );
-  return turnServerOptions(loadEdge(file, { PEM: 'pem' }), OBSERVERS);
+  return turnServerOptions(loadEdge(file, { PEM: 'pem' }), undefined, OBSERVERS);
 }
 
 const USER = 'users: [{ name: alice, password: file:password }]';

@@ -11,6 +11,7 @@ import type {
   CredentialOptions,
   OwnAddress,
   RelayAddress,
+  TurnGuard,
   TurnListener,
   TurnServer,
   TurnServerOptions,
@@ -22,6 +23,7 @@ import { isFirstOfStun, type OtherProtocol } from '../https/index.ts';
 /** Options of the TURN server; undefined while it is not enabled. @throws IpRangeError naming an entry that is none. */
 export function turnServerOptions(
   config: EdgeConfig,
+  guard: TurnGuard | undefined,
   observers: { readonly log: Log; readonly count: Count },
 ): TurnServerOptions | undefined {
   const { turn, certificate } = config;
@@ -38,7 +40,7 @@ export function turnServerOptions(
   }
   return {
     ...observers,
-    machine: machineOptions(config, relayAddresses),
+    machine: { ...machineOptions(config, relayAddresses), guard },
     createEngine: (events) => {
       const options = { ...TURN_LIMITS, maxRelays: turn.maxAllocations, own, events, every: everyMs };
       const { engine, what } = openRelay(options, config.media.engine);

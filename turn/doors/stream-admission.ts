@@ -9,16 +9,18 @@ export interface StreamAdmissionLimits {
 }
 
 /** Why a stream is turned away. */
-export type StreamRefusal = 'connections' | 'connections-per-address' | 'handshakes';
+export type StreamRefusal = 'banned' | 'connections' | 'connections-per-address' | 'handshakes';
 
 export class StreamAdmission {
   readonly #limits: StreamAdmissionLimits;
+  readonly #admits: (address: string) => boolean;
   readonly #perAddress = new Map<string, number>();
   #total = 0;
   #handshakes = 0;
 
-  constructor(limits: StreamAdmissionLimits) {
+  constructor(limits: StreamAdmissionLimits, admits: (address: string) => boolean = () => true) {
     this.#limits = limits;
+    this.#admits = admits;
   }
 
   get connections(): number {
@@ -31,6 +33,7 @@ export class StreamAdmission {
 
   /** Counts a stream and its handshake in, or says why it may not come. */
   admit(address: string): StreamRefusal | undefined {
+    if (!this.#admits(address)) return 'banned';
     const key = sourceKey(address);
     const held = this.#perAddress.get(key) ?? 0;
     if (this.#total >= this.#limits.maxConnections) return 'connections';

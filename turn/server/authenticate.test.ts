@@ -275,3 +275,50 @@ test('random bytes and random changes of good requests never throw', () => {
     { numRuns: 500 },
   );
 });
+
+describe('intrusion protection', () => {
+  const watched = (out: string[] = []) => {
+    const failures: string[] = [];
+    const guard = {
+      admits: (address: string, username: string | undefined) => !out.includes(username ?? address),
+      failed: (address: string, username: string | undefined) => void failures.push(`${username} ${address}`),
+    };
+    return { failures, rig: new TestRig({ machine: { guard } }) };
+  };
+  const from = pathOf(1).remote.address;
+
+  test.each([
+    ['a wrong password', { password: 'looking-glass' }, [`alice ${from}`]],
+    ['an unknown user', { username: 'mallory' }, [`undefined ${from}`]],
+    ['an unknown USERHASH', { userhash: Buffer.alloc(32, 1) }, [`undefined ${from}`]],
+    ['good credentials', {}, []],
+  ] as const)('hears of %s', (_name, options, expected) => {
+    const { rig, failures } = watched();
+    rig.send(rig.client(options).allocate());
+    expect(failures).toEqual(expected);
+  });
+
+  test('hears nothing of who has not proven his address, or only waits too long', () => {
+    const { rig, failures } = watched();
+    rig.send(new TestClient(TEST_USER).allocate());
+    const stranger = new TestClient({ ...TEST_USER, password: 'looking-glass' });
+    rig.send(stranger.allocate());
+    expect(failures).toEqual([]);
+  });
+
+  test('an address that is out gets no answer, nor does a user at his', () => {
+    expect(watched([from]).rig.send(new TestClient(TEST_USER).allocate())).toBeUndefined();
+    const { rig } = watched(['alice']);
+    expect(rig.send(rig.client().allocate())).toBeUndefined();
+    expect(rig.machine.sizes().allocations).toBe(0);
+  });
+
+  test('who is relaying goes on', () => {
+    const out: string[] = [];
+    const { rig } = watched(out);
+    const client = rig.client();
+    expect(verdictOf(rig.send(client.allocate()))).toBe('success');
+    out.push('alice');
+    expect(verdictOf(rig.send(client.refresh(600)))).toBe('success');
+  });
+});

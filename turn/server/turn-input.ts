@@ -58,6 +58,7 @@ export type DropReason =
   | 'refusal-size'
   | 'no-permission'
   | 'connection-limit'
+  | 'banned'
   | 'retransmission';
 
 export interface AllocationNote {

@@ -5,7 +5,7 @@ import { answerBinding } from '../binding.ts';
 import { ATTRIBUTE, StunError } from '../stun-attribute.ts';
 import { checkFingerprint } from '../stun-integrity.ts';
 import { unknownAttributesAttribute, xorAddressAttribute } from '../stun-values.ts';
-import { METHOD, parseStun, printStun, type StunMessage } from '../stun.ts';
+import { METHOD, parseStun, printStun, type StunMessage, findAttribute } from '../stun.ts';
 import { allocate, allocated, allocationFailed } from './allocate.ts';
 import { AllocationTable } from './allocation-table.ts';
 import type { Allocation } from './allocation.ts';
@@ -155,6 +155,8 @@ export class TurnMachine {
     if (message.method === METHOD.binding && this.#options.answersUnauthenticatedBinding) {
       return this.#answerBinding(path, message, now);
     }
+    const { guard } = this.#options;
+    if (guard?.admits(path.remote.address, undefined) === false) return this.#drop('banned');
     // Whoever is over his share is dropped before a challenge is made for him: that is what a flood would cost.
     const isSealed = hasIntegrity(message);
     if (!isSealed && !this.#takeAnswer(path, now)) return;
@@ -166,9 +168,16 @@ export class TurnMachine {
       authenticate(message, path.remote.address, now, this.#authentication(), allocation?.credential),
     );
     if (authentic.kind !== 'authentic') {
+      const isKnown = authentic.reason === 'bad-integrity';
+      if (guesses.has(authentic.reason))
+        guard?.failed(path.remote.address, isKnown ? usernameOf(message) : undefined);
       if (isSealed && !this.#takeAnswer(path, now)) return this.#count('refused', authentic.reason);
       return this.#refuseUnproven(path, message, fingerprint, authentic);
     }
+    // Who is relaying already goes on: somebody beside him may have guessed.
+    const isNew = allocation === undefined;
+    if (isNew && guard?.admits(path.remote.address, authentic.username) === false)
+      return this.#drop('banned');
     const request = { message, path, now, authentic, fingerprint, allocation };
     const outcome = guarded(() => this.#dispatch(request));
     this.#answer(path, message, fingerprint, authentic.seal, outcome);
@@ -363,4 +372,13 @@ function guarded<Result>(work: () => Result): Result | TurnRefusal {
     if (error instanceof StunError) return refuse(400, 'malformed');
     throw error;
   }
+}
+
+/** What honest clients do not send: an expired credential or nonce is none of these. */
+const guesses: ReadonlySet<string> = new Set(['bad-integrity', 'unknown-user', 'bad-token']);
+
+/** The name in clear, as far as it can be shown. */
+function usernameOf(message: StunMessage): string | undefined {
+  const name = findAttribute(message, ATTRIBUTE.username)?.toString();
+  return name !== undefined && name.length <= 256 ? name : undefined;
 }

@@ -1,5 +1,5 @@
 // What the TURN machine must be told: lifetimes, limits, addresses, and the sources of randomness and credentials.
-// Defaults and ranges are the configuration's; nothing here is optional.
+// Defaults and ranges are the configuration's; nothing but the guard is optional.
 import type { TransportAddress } from '../ip-address.ts';
 import type { PeerPolicy } from '../policy/peer-policy.ts';
 import type { AddressFamily } from '../turn-values.ts';
@@ -10,6 +10,14 @@ export interface RelayAddress {
   readonly family: AddressFamily;
   readonly bound: string;
   readonly announced: string;
+}
+
+/** Intrusion protection, as far as TURN sees it: addresses are proven by the nonce or the handshake. */
+export interface TurnGuard {
+  /** `username` undefined: whoever it is. */
+  admits(address: string, username: string | undefined): boolean;
+  /** A wrong password of this user, or (`username` undefined) credentials that nobody has. */
+  failed(address: string, username: string | undefined): void;
 }
 
 export interface TurnMachineOptions {
@@ -58,6 +66,8 @@ export interface TurnMachineOptions {
   readonly maxPeerConnections: number;
   /** The engine can set DF on what it sends. */
   readonly supportsDontFragment: boolean;
+  /** Left out: nobody is shut out. */
+  readonly guard?: TurnGuard | undefined;
   readonly randomBytes: (count: number) => Buffer;
   readonly randomBelow: (limit: number) => number;
 }
