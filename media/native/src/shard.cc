@@ -2,6 +2,7 @@
 #include "shard.h"
 
 #include <netinet/udp.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
@@ -33,6 +34,12 @@ constexpr long kRestNs = 200'000;
 /** A round this large is a train already: no rest after it. */
 constexpr size_t kFullRound = 64;
 constexpr int64_t kWindowNs = 10'000'000;
+/**
+ * How often the shard asks itself whether it works all the time, as under a flood: then it goes back among the other
+ * threads, which would starve otherwise, until it has time to spare again.
+ */
+constexpr int64_t kJudgeNs = 100'000'000;
+constexpr int64_t kFullShare = 5, kSpareShare = 2;  // it waits for less than a fifth of the time; for half of it
 
 /** struct sched_attr of the kernel, which glibc does not declare everywhere. */
 struct SchedulingAttributes {
@@ -42,6 +49,18 @@ struct SchedulingAttributes {
   uint32_t priority;
   uint64_t runtime, deadline, period;
 };
+
+/**
+ * Goes before all that is not real time (SCHED_RR), so that no packet waits for other work: measured, that is all
+ * that makes its delay long. Only a privileged process, or one with RLIMIT_RTPRIO, may.
+ */
+bool takeRealTime() {
+  SchedulingAttributes wanted{};
+  wanted.size = sizeof wanted;
+  wanted.policy = SCHED_RR;
+  wanted.priority = 1;
+  return syscall(SYS_sched_setattr, 0, &wanted, 0) == 0;
+}
 
 /**
  * Asks for a short slice (kernels from 6.12 on let every thread), so that the scheduler lets this thread in soon,
@@ -289,7 +308,10 @@ void Shard::loop() {
   const Ending ending{*this};
   prctl(PR_SET_NAME, name_);
   prctl(PR_SET_TIMERSLACK, 1000);
-  preferThisThread();
+  mayBeRealTime_ = sysconf(_SC_NPROCESSORS_ONLN) > 1 && takeRealTime();
+  realTime_ = mayBeRealTime_;
+  if (!realTime_) preferThisThread();
+  roundEnd_ = judgedAt_ = steadyNow();
   why_ = "the thread was ended";
   try {
     while (!stopping_) round(-1);
@@ -302,6 +324,7 @@ void Shard::loop() {
 void Shard::round(int timeoutMs) {
   epoll_event ready[kEpollEvents];
   const int count = epoll_wait(epoll_, ready, kEpollEvents, timeoutMs);
+  waited_ += steadyNow() - roundEnd_;
   if (count < 0 && errno != EINTR) throw std::system_error(errno, std::generic_category(), "epoll_wait");
   size_t packets = 0;
   rounds_.store(rounds() + 1, std::memory_order_relaxed);
@@ -397,9 +420,23 @@ void Shard::pause(size_t packets) {
     windowStart_ = now;
     windowPackets_ = 0;
   }
+  roundEnd_ = now;
+  if (now - judgedAt_ >= kJudgeNs) judge(now);
   if (!busy_ || more_ || packets == 0 || packets >= kFullRound) return;
   const timespec rest{0, kRestNs};
   clock_nanosleep(CLOCK_MONOTONIC, 0, &rest, nullptr);
+}
+
+void Shard::judge(int64_t now) {
+  const int64_t elapsed = now - judgedAt_;
+  if (realTime_ && waited_ < elapsed / kFullShare) {
+    realTime_ = false;
+    preferThisThread();
+  } else if (mayBeRealTime_ && !realTime_ && waited_ > elapsed / kSpareShare) {
+    realTime_ = takeRealTime();
+  }
+  judgedAt_ = now;
+  waited_ = 0;
 }
 
 }  // namespace viaduct

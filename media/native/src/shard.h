@@ -102,6 +102,7 @@ class Shard {
   void retire();
   void reap();
   void pause(size_t packets);
+  void judge(int64_t now);
 
   static constexpr size_t kCommands = 8192;
   /** Changes that may wait for a packet or a `settle`. */
@@ -138,6 +139,8 @@ class Shard {
   size_t windowPackets_ = 0;
   bool busy_ = false;
   bool more_ = false;  // the last round has left packets in a socket
+  bool mayBeRealTime_ = false, realTime_ = false;
+  int64_t roundEnd_ = 0, judgedAt_ = 0, waited_ = 0;
 };
 
 }  // namespace viaduct
