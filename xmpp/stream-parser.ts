@@ -85,9 +85,9 @@ export class StreamParser {
     return this.#between;
   }
 
-  /** True where an element without prefix may begin that means the same in another stream of the same content. */
+  /** True between elements of a stream whose header declares nothing but the usual: what follows means the same in another. */
   get isBetweenPlain(): boolean {
-    return this.#between && this.#isContentDefault;
+    return this.#between && this.#isContentDefault && this.#rootPrefixes.length === 0;
   }
 
   /** Parses more of the stream; `emit` gets each event in order. @throws StreamError; the parser is of no use after that. */
@@ -196,7 +196,8 @@ export class StreamParser {
     }
     if (this.#rootPrefixes.length > MAX_ROOT_PREFIXES)
       throw new StreamError('policy-violation', 'attributes', 'the stream declares too many prefixes');
-    this.#isContentDefault = attributes.get('xmlns') === this.#content;
+    this.#isContentDefault =
+      attributes.get('xmlns') === this.#content && attributes.get('xmlns:stream') === NS_STREAMS;
     this.#settle();
     this.#emit({ kind: 'open', header });
   }

@@ -1,7 +1,13 @@
 // The stream to a messaging server inside: TCP, STARTTLS with a verified chain and name, features, and from then on what
 // the server says. There is no way to go on without TLS (T-085) and none to switch the verification off.
 import { connect as connectTcp, isIP, type Socket } from 'node:net';
-import { checkServerIdentity, connect as connectTls, type TLSSocket } from 'node:tls';
+import {
+  checkServerIdentity,
+  connect as connectTls,
+  createSecureContext,
+  type SecureContext,
+  type TLSSocket,
+} from 'node:tls';
 import type { Element } from 'ltx';
 import {
   InitiatingStream,
@@ -30,6 +36,18 @@ export class InsideError extends Error {
     super(text, { cause });
     this.name = 'InsideError';
   }
+}
+
+/** One for each server: the authorities of a context of their own would be most of what a session weighs. */
+const contexts = new WeakMap<XmppNode, SecureContext>();
+
+function contextOf(node: XmppNode): SecureContext {
+  const known = contexts.get(node);
+  if (known !== undefined) return known;
+  const { trust } = node;
+  const fresh = createSecureContext({ minVersion: 'TLSv1.2', ...(trust === undefined ? {} : { ca: trust }) });
+  contexts.set(node, fresh);
+  return fresh;
 }
 
 /** Addresses of one server that are tried one after the other. */
@@ -180,14 +198,13 @@ export class InsideStream {
     if (!this.#parser.isBetweenElements)
       throw new StreamError('policy-violation', 'order', 'something follows proceed in the clear');
     const tcp = this.#socket;
-    const { name, trust } = this.node;
+    const { name } = this.node;
     tcp.off('data', this.#onData);
     tcp.pause();
     const socket: TLSSocket = connectTls({
       socket: tcp,
       servername: this.#domain,
-      minVersion: 'TLSv1.2',
-      ...(trust === undefined ? {} : { ca: trust }),
+      secureContext: contextOf(this.node),
       // RFC 6120 §13.7.2.1 wants the domain; servers of a cluster often have only their own name. Either proves them.
       checkServerIdentity: (_host, certificate) =>
         checkServerIdentity(name, certificate) && checkServerIdentity(this.#domain, certificate),

@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   turn: () => import('./turn.ts'),
   xmpp: () => import('./xmpp.ts'),
   'xmpp-parser': () => import('./xmpp-parser.ts'),
+  'xmpp-idle': () => import('./xmpp-idle.ts'),
 };
 
 const [name = '', ...args] = process.argv.slice(2);

@@ -13,8 +13,14 @@ const STREAM = (domain: string): string =>
 const BODY = 'The quick brown fox jumps over the lazy dog while nobody looks at it.';
 const WINDOW = 20;
 
-/** Signs in over `door` and binds; resolves with a socket on which stanzas flow. */
-async function signIn(door: LoadDoor, domain: string, user: string, password: string): Promise<TLSSocket> {
+/** Signs in over `door` and binds; resolves with a socket on which stanzas flow. A quiet client tells no presence. */
+export async function signIn(
+  door: LoadDoor,
+  domain: string,
+  user: string,
+  password: string,
+  { resource = 'load', isQuiet = false } = {},
+): Promise<TLSSocket> {
   const socket = connect({
     ...door,
     servername: domain,
@@ -24,12 +30,13 @@ async function signIn(door: LoadDoor, domain: string, user: string, password: st
   await once(socket, 'secureConnect');
   const message = Buffer.from(`\0${user}\0${password}`).toString('base64');
   const auth = `<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='PLAIN'>${message}</auth>`;
-  const bind = `<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>load</resource></bind></iq>`;
+  const bind = `<iq type='set' id='b'><bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>${resource}</resource></bind></iq>`;
   await exchange(socket, STREAM(domain), '</stream:features>');
   await exchange(socket, auth, '<success');
   await exchange(socket, STREAM(domain), '</stream:features>');
   await exchange(socket, bind, '</iq>');
-  await exchange(socket, '<presence/>', '<presence');
+  socket.on('error', () => undefined);
+  if (!isQuiet) await exchange(socket, '<presence/>', '<presence');
   return socket;
 }
 
