@@ -81,9 +81,12 @@ describe.skipIf(!canSignOn())('single sign-on through SimpleSAMLphp and Chromium
       .click('#regularsubmit button, button[type="submit"], input[type="submit"]')
       .catch(() => page.press('input[name="password"]', 'Enter'));
     await page.waitForURL(wanted, { timeout: 15_000 }).catch(async (error: unknown) => {
-      throw new Error(`${page.url()}\n${await page.content()}\n${provider.log()}\n${company.core.log(5)}`, {
-        cause: error,
-      });
+      throw new Error(
+        `${page.url()}\n${await page.content().catch(String)}\n${provider.log()}\n${company.core.log(40)}\n${company.edge.log(3)}`,
+        {
+          cause: error,
+        },
+      );
     });
     const url = new URL(page.url());
     await page.context().close();

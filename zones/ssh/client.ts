@@ -10,6 +10,7 @@ import { LinkError, peerWords } from '../link-error.ts';
 import { type LinkWatchOptions, watchLink } from '../link-watch.ts';
 import type { Count, LinkLog } from '../peer.ts';
 import { corkPerTurn } from './cork.ts';
+import { keepCompiledCiphers } from './kept-ciphers.ts';
 import { installPacketMemory } from './packet-memory.ts';
 import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
 import { blobFingerprint, sshFingerprint } from './fingerprint.ts';
@@ -58,6 +59,7 @@ class CoreConnection {
 
   constructor(socket: Socket, options: SshClientOptions) {
     installPacketMemory();
+    keepCompiledCiphers();
     corkPerTurn(socket);
     this.#socket = socket;
     this.#options = options;

@@ -14,6 +14,7 @@ import { ChannelGuard, type ChannelGuardOptions } from './channel-guard.ts';
 import { blobFingerprint } from './fingerprint.ts';
 import { CONTROL_SUBSYSTEM, HTTP_FORWARD, SSH_ALGORITHMS, SSH_IDENT, handshakeProblem } from './profile.ts';
 import { corkPerTurn } from './cork.ts';
+import { keepCompiledCiphers } from './kept-ciphers.ts';
 import { installPacketMemory } from './packet-memory.ts';
 import { socketOf } from './ssh2-internals.ts';
 
@@ -143,6 +144,7 @@ export class SshServer {
       becomeKnown(socket);
     });
     installPacketMemory();
+    keepCompiledCiphers();
     corkPerTurn(socket);
     this.#ssh.injectSocket(socket);
     socket.on('data', measure);

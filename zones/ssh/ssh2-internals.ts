@@ -50,11 +50,40 @@ export function gcmCipherPrototype(): CipherPrototype | undefined {
     cipherKey: Buffer.alloc(16),
     cipherIV: Buffer.alloc(12),
   };
-  const cipher = createCipher({ outbound }) as { free(): void } & CipherPrototype;
-  cipher.free();
+  const cipher = createCipher({ outbound }) as CipherPrototype;
+  probes.push(cipher);
   const prototype = Object.getPrototypeOf(cipher) as CipherPrototype;
   return Object.hasOwn(prototype, 'allocPacket') ? prototype : undefined;
 }
+
+/** The classes whose objects hold compiled AES-GCM code; empty without the binding. */
+export function compiledCipherPrototypes(): readonly { free: () => void }[] {
+  const crypto = require('ssh2/lib/protocol/crypto.js') as Record<string, unknown>;
+  const { createCipher, createDecipher } = crypto;
+  const info = read(crypto['CIPHER_INFO'], 'aes128-gcm@openssh.com');
+  if (crypto['bindingAvailable'] !== true) return [];
+  if (typeof createCipher !== 'function' || typeof createDecipher !== 'function') return [];
+  const [key, iv] = [Buffer.alloc(16), Buffer.alloc(12)];
+  const nothing = (): void => undefined;
+  const made = [
+    createCipher({
+      outbound: { seqno: 0, onWrite: nothing, cipherInfo: info, cipherKey: key, cipherIV: iv },
+    }) as { free(): void },
+    createDecipher({
+      inbound: { seqno: 0, onPayload: nothing, decipherInfo: info, decipherKey: key, decipherIV: iv },
+    }) as { free(): void },
+  ];
+  probes.push(...made);
+  return made.map((one) => Object.getPrototypeOf(one) as { free: () => void });
+}
+
+/** The compiled object inside one of ssh2's ciphers. */
+export function compiledPart(cipher: object): unknown {
+  return read(cipher, '_instance');
+}
+
+/** Objects made to look at their class; see kept-ciphers.ts for why they stay. */
+const probes: unknown[] = [];
 
 function read(value: unknown, key: string): unknown {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>)[key] : undefined;
