@@ -269,6 +269,7 @@ describe.skipIf(!able).each<[ours: Kind, theirs: Kind, dialback: string]>([
   });
 
   test('the link is cut: nothing arrives twice, and what is said later arrives', async () => {
+    expect([world.edge.running, world.core.running]).toEqual([true, true]);
     await world.core.kill();
     await until('edge has noticed', async () => !(await world.edge.linked()));
     send(world.bob, chat(alice, 'while-cut'));
@@ -311,6 +312,7 @@ describe.skipIf(!able).each<[ours: Kind, theirs: Kind, dialback: string]>([
   });
 
   test('nothing was ever opened inward', () => {
+    expect([world.edge.running, world.core.running]).toEqual([true, true]);
     expect(readInner(world.ground.inner)).toMatchObject({ inward: 0, notAllowedOutward: 0 });
   });
 });

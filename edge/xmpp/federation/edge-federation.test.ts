@@ -185,6 +185,11 @@ class Dialler {
     while (!pattern.test(this.heard)) await once(this.#socket, 'data');
   }
 
+  /** Without a word. */
+  die(): void {
+    this.#socket.destroy();
+  }
+
   async gone(): Promise<string> {
     if (!this.#socket.destroyed) await once(this.#socket, 'close');
     return this.heard;
@@ -336,6 +341,62 @@ describe('an impostor', () => {
     expect(heard.match(/type="invalid"/g)).toHaveLength(4);
     expect(conditionIn(heard)).toBe('policy-violation');
     expect(world.counted).toContain('key-forged');
+  });
+});
+
+describe('a partner that is in', () => {
+  async function signedIn(world: World): Promise<Dialler> {
+    const partner = await dialler(world.port, good);
+    partner.say(open('partner.test'));
+    await partner.until(/EXTERNAL/);
+    partner.say(EXTERNAL);
+    await partner.until(/<success/);
+    return partner.say(open('partner.test'));
+  }
+
+  it('is left unread while core does not read, and nothing is lost or out of order', async () => {
+    const world = await door();
+    const partner = await signedIn(world);
+    const stream = world.streams[0]!;
+    stream.stream.pause();
+    const total = 2_000;
+    for (let n = 0; n < total; n += 1) partner.say(chat('bob@partner.test', `${n} ${'x'.repeat(2_000)}`));
+    await expect.poll(() => stream.cable.writableNeedDrain).toBe(true);
+    const held = stream.cable.writableLength;
+    expect(held).toBeLessThan(500_000);
+    stream.stream.resume();
+    await stream.until(new RegExp(`<body>${total - 1} `));
+    const numbers = [...stream.frames.join('').matchAll(/<body>(\d+) /g)].map(([, n]) => Number(n));
+    expect(numbers).toEqual(Array.from({ length: total }, (_, n) => n));
+  });
+
+  it('is left unread above its rate, for as long as it is ahead', async () => {
+    const waits: number[] = [];
+    const after = (ms: number, run: () => void): (() => void) => {
+      waits.push(ms);
+      return systemClock.after(ms, run);
+    };
+    const world = await door({
+      maxBytesPerSecond: 1_000_000,
+      burstBytes: 1_000,
+      clock: { ...systemClock, after },
+    });
+    const partner = await signedIn(world);
+    for (let n = 0; n < 200; n += 1) partner.say(chat('bob@partner.test', `${n} ${'x'.repeat(1_000)}`));
+    await world.streams[0]?.until(/<body>199 /);
+    const deadlines = [5_000, 50];
+    expect(waits.filter((ms) => !deadlines.includes(ms)).length).toBeGreaterThan(0);
+  });
+
+  it('that dies in the middle of a stanza has sent nothing of it', async () => {
+    const world = await door();
+    const partner = await signedIn(world);
+    partner.say(chat('bob@partner.test', 'whole') + chat('bob@partner.test', 'half').slice(0, -10));
+    const stream = world.streams[0]!;
+    await stream.until(/whole/);
+    partner.die();
+    await stream.until(/^close /);
+    expect(stream.frames.join('')).not.toContain('half');
   });
 });
 
