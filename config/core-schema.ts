@@ -305,6 +305,27 @@ function unserved(config: Served): string[] {
   return config.domains.filter(({ deployment }) => !served.has(deployment)).map(({ name }) => name);
 }
 
+interface NamedCluster {
+  readonly publisher: string;
+  readonly deployment: string;
+  readonly 'static-nodes': readonly { readonly name: string }[];
+}
+
+/** Nodes that two clusters name in different deployments, and clusters that stand twice. */
+function sharedNodes(clusters: readonly NamedCluster[]): string[] {
+  const homes = new Map<string, Set<string>>();
+  for (const [index, { publisher, deployment, 'static-nodes': nodes }] of clusters.entries()) {
+    const mark = (name: string, home: string): void => {
+      const key = name.toLowerCase();
+      homes.set(key, (homes.get(key) ?? new Set()).add(home));
+    };
+    mark(publisher, `${deployment} ${index}`);
+    for (const { name: node } of nodes)
+      if (node.toLowerCase() !== publisher.toLowerCase()) mark(node, deployment);
+  }
+  return [...homes].filter(([, of]) => of.size > 1).map(([node]) => node);
+}
+
 /** Federated domains that are nobody's users' domain and below none. */
 function strangersAmong(
   domains: readonly { readonly name: string }[],
@@ -404,17 +425,20 @@ export const coreSchema = z
         'Directories that judge passwords in place of Unified CM, one for each deployment at most. Users and their home clusters are still found in Unified CM.',
       ),
     'rate-control': rateControl,
-    'intrusion-protection': intrusionSection({
-      'http-resource': [
-        false,
-        'Requests of one user at one address that no rule of the allow list permits. Honest clients ask for much that is not there: leave it off unless you hunt somebody.',
-      ],
-      'xmpp-auth': [true, 'Failed messaging sign-ins: laid as in http-auth.'],
-      'http-auth': [
-        true,
-        'Wrong passwords of one user at one address; unknown users and forged tokens of an address.',
-      ],
-    }),
+    'intrusion-protection': intrusionSection(
+      {
+        'http-resource': [
+          false,
+          'Requests of one user at one address that no rule of the allow list permits. Honest clients ask for much that is not there: leave it off unless you hunt somebody.',
+        ],
+        'xmpp-auth': [true, 'Failed messaging sign-ins: laid as in http-auth.'],
+        'http-auth': [
+          true,
+          'Wrong passwords of one user at one address; unknown users and forged tokens of an address.',
+        ],
+      },
+      {},
+    ),
     sip,
     'dial-policy': dialSection,
     media,
@@ -437,6 +461,14 @@ export const coreSchema = z
     path: ['ldap'],
     error: ({ input }) => directoryProblem(input as WithDirectories),
     when: ({ value }) => hasSections(value, ['ldap', 'domains']),
+  })
+  .refine(({ 'unified-cm': clusters }) => sharedNodes(clusters).length === 0, {
+    path: ['unified-cm'],
+    error: ({ input }) => {
+      const nodes = sharedNodes((input as { 'unified-cm': readonly NamedCluster[] })['unified-cm']);
+      return `${nodes.join(', ')}: named twice; a cluster stands once, and a node is in exactly one deployment`;
+    },
+    when: ({ value }) => hasSections(value, ['unified-cm']),
   })
   .refine(({ xmpp, 'unified-cm': clusters }) => !xmpp.enabled || hasImPresence(clusters), {
     path: ['xmpp', 'enabled'],

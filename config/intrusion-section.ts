@@ -28,8 +28,8 @@ const category = ([on, prose]: Category) =>
 /** The section, with `names` as its categories and `more` keys besides. */
 export function intrusionSection<
   const Names extends Readonly<Record<string, Category>>,
-  const More extends z.core.$ZodLooseShape = Record<never, never>,
->(names: Names, more?: More) {
+  const More extends z.core.$ZodLooseShape,
+>(names: Names, more: More) {
   const entries = Object.entries(names).map(([name, settings]) => [name, category(settings)] as const);
   const categories = Object.fromEntries(entries) as Record<keyof Names & string, ReturnType<typeof category>>;
   const exemption = z.strictObject({
@@ -52,7 +52,7 @@ export function intrusionSection<
         .strictObject(categories)
         .prefault({} as never)
         .describe('What counts as a failure.'),
-      ...((more ?? {}) as More),
+      ...more,
       exempt: z.array(exemption).max(1_000).default([]).describe('Networks that are never kept out.'),
     })
     .prefault({} as never)

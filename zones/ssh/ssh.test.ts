@@ -507,7 +507,7 @@ describe('intrusion protection', () => {
         port: server.port,
         username,
         privateKey: createSshKey('stranger'),
-        algorithms: SSH_ALGORITHMS as Algorithms,
+        algorithms: SSH_ALGORITHMS,
         ident: SSH_IDENT,
       });
       await ended;
