@@ -92,6 +92,9 @@ export const SIP_LIMITS = {
   nodeDeadMs: 45_000,
   /** Log lines; the rest is counted. A burst may be ten times as long. */
   lines: { maxRefusalLinesPerSecond: 20, maxRecordLinesPerSecond: 500 },
+  /** Longer than a core takes to come back from a restart, with its registrations (T-068). */
+  rehomeAfterMs: 15_000,
+  maxRehomedPerSecond: 200,
   /** BYE and ACK while the link between edge and core is down. A phone gives up by itself after 32 s. */
   linkWait: {
     linkWaitMs: 10_000,

@@ -45,6 +45,8 @@ export function edgeSipOptions(
     idleTimeoutMs: sip.idleTimeout,
     closeTimeoutMs: SIP_LIMITS.closeTimeoutMs,
     setupTimeoutMs: sip.setupTimeout,
+    rehomeAfterMs: SIP_LIMITS.rehomeAfterMs,
+    maxRehomedPerSecond: SIP_LIMITS.maxRehomedPerSecond,
     ...SIP_LIMITS.linkWait,
     ...SIP_LIMITS.lines,
     linkKeepalive: { pingIntervalMs: links.pingInterval, deadAfterMs: links.deadAfter },

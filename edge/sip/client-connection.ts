@@ -12,6 +12,8 @@ export class ClientConnection implements ClientFlow {
   readonly rate: MessageRate;
   /** Name of the core this client used last. */
   core: string | undefined;
+  /** Name of the core that granted its registration. */
+  home: string | undefined;
   /** Requests from the client without a final response. */
   pending = 0;
   /** A REGISTER over this connection was granted. */

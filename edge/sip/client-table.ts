@@ -20,7 +20,9 @@ export type EndedBecause =
   | 'first-message-timeout'
   | 'unproven-timeout'
   | 'idle-timeout'
-  | 'unproven-crowded-out';
+  | 'unproven-crowded-out'
+  /** Its core is away and another may take it. */
+  | 're-homed';
 
 export class ClientTable {
   readonly #key: KeyObject;
@@ -81,6 +83,17 @@ export class ClientTable {
     const connection = this.#connections.get(token);
     if (connection !== undefined) return connection;
     return checkFlowToken(this.#key, token) === undefined ? 'forged' : 'gone';
+  }
+
+  /** Ends up to `most` connections whose registration is at this core. */
+  leave(core: string, most: number): void {
+    let left = most;
+    for (const connection of this.#connections.values()) {
+      if (connection.home !== core) continue;
+      if (left-- <= 0) return;
+      connection.home = undefined; // ended once; closing takes a moment
+      this.#end(connection, 're-homed');
+    }
   }
 
   /** Ends what has been silent too long; call about once a second. */

@@ -177,10 +177,14 @@ export class EdgeProxy implements TransactionUser {
     const { signIns } = this.#options;
     const claim = signIns && claimOf(server.request);
     connection.pending += 1;
+    const { core } = connection;
     const onFinal = (response: SipResponse | undefined): void => {
       connection.pending -= 1;
       connection.ringing.delete(client);
-      if (method === 'REGISTER' && response?.isSuccess === true) this.#options.clients.prove(connection);
+      if (method === 'REGISTER' && response?.isSuccess === true) {
+        this.#options.clients.prove(connection);
+        connection.home = core;
+      }
       if (signIns !== undefined) noteSignIn(signIns, claim, connection.address, response);
     };
     // Whether a BYE got there before its link died is not known, and a second one does no harm.

@@ -29,6 +29,7 @@ import { EdgeProxy } from './edge-proxy.ts';
 import type { LinkArrival } from './from-core.ts';
 import type { EdgeHop } from './hop-identity.ts';
 import { MessageRate } from './message-rate.ts';
+import { ReHome } from './re-home.ts';
 import type { SignInWatch } from './sign-in-watch.ts';
 import type { EdgeRefusal } from './verdict.ts';
 
@@ -76,6 +77,10 @@ export interface EdgeSipOptions extends LinkWaitLimits {
   readonly idleTimeoutMs: number;
   readonly closeTimeoutMs: number;
   readonly setupTimeoutMs: number;
+  /** How long a core may be away before its clients are sent to another one of its zone. */
+  readonly rehomeAfterMs: number;
+  /** How many of them at most: they come back all at once. */
+  readonly maxRehomedPerSecond: number;
   /** Keepalive of the links to the cores. */
   readonly linkKeepalive: { readonly pingIntervalMs: number; readonly deadAfterMs: number };
   readonly clock: Clock;
@@ -110,6 +115,7 @@ export class EdgeSip {
   readonly #proxy: EdgeProxy;
   readonly #layer: TransactionLayer;
   readonly #linkWait: LinkWait;
+  readonly #rehome: ReHome;
   readonly #lines: LineBudget;
   readonly #admission: Admission;
   #lastConnection = 0;
@@ -118,6 +124,7 @@ export class EdgeSip {
 
   constructor(options: EdgeSipOptions) {
     this.#options = options;
+    this.#rehome = new ReHome(options.rehomeAfterMs);
     const { random, count } = options;
     this.#admission = new Admission(options, options.admits);
     this.#clients = new ClientTable(createSecretKey(random(32)), options, (connection, because) =>
@@ -188,6 +195,7 @@ export class EdgeSip {
     const link: CoreLink = { peer, transport };
     this.#proxy.enter(transport, arrival);
     const replaced = this.#cores.add(link);
+    this.#rehome.back(peer.name);
     replaced?.transport.close('replaced by a newer link');
     this.#options.log.info({ core: peer.name, zone: peer.zone }, 'SIP link to core is up');
     this.#linkWait.linkUp();
@@ -339,6 +347,8 @@ export class EdgeSip {
 
   #linkClosed(link: CoreLink, reason: string): void {
     this.#cores.remove(link);
+    if (this.#cores.byName(link.peer.name) === undefined)
+      this.#rehome.lost(link.peer, this.#options.clock.now());
     this.#proxy.leave(link.transport);
     this.#layer.transportClosed(link.transport);
     this.#options.count('link-closed');
@@ -365,9 +375,18 @@ export class EdgeSip {
     this.#layer.transportClosed(connection.transport);
   }
 
+  /** Ends connections that are silent for too long, or whose core is away. Runs each second. */
+  sweep(): void {
+    const { clock, maxRehomedPerSecond } = this.#options;
+    this.#clients.sweep(clock.now());
+    const isUp = (zoneId: number): boolean =>
+      [...this.#cores.links()].some(({ peer }) => peer.zoneId === zoneId);
+    for (const core of this.#rehome.due(clock.now(), isUp)) this.#clients.leave(core, maxRehomedPerSecond);
+  }
+
   #scheduleSweep(): void {
     this.#sweep = this.#options.clock.setTimer(() => {
-      this.#clients.sweep(this.#options.clock.now());
+      this.sweep();
       if (!this.#isClosed) this.#scheduleSweep();
     }, sweepMs);
   }

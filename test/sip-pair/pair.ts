@@ -164,6 +164,8 @@ export async function openPair(options: PairOptions = {}): Promise<Pair> {
     idleTimeoutMs: 900_000,
     closeTimeoutMs: 200,
     setupTimeoutMs: 180_000,
+    rehomeAfterMs: 10_000,
+    maxRehomedPerSecond: 100,
     ...linkWait,
     ...lineRates,
     linkKeepalive: keepalive,
