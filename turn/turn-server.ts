@@ -97,7 +97,10 @@ export class TurnServer {
   /** @throws TypeError, IpRangeError for options that cannot be served. */
   constructor(options: TurnServerOptions) {
     this.#options = options;
-    this.#admission = new StreamAdmission(options.stream);
+    this.#admission = new StreamAdmission(
+      options.stream,
+      (address) => options.machine.guard?.admits(address, undefined) !== false,
+    );
     this.#connections = new StreamConnections({
       ...options.stream,
       admission: this.#admission,
@@ -376,8 +379,14 @@ export class TurnServer {
     else log.error(event, 'TURN allocations reached the limit: new clients are sent elsewhere or refused');
   }
 
-  #socketFailed(where: 'listener' | 'relay', code: string): void {
+  #socketFailed(where: 'listener' | 'relay' | 'engine', code: string): void {
     this.#options.count('turn-socket-error', where);
+    if (where === 'engine') {
+      return this.#options.log.error(
+        { code },
+        "the TURN relay's thread ended; another has taken up its sockets",
+      );
+    }
     this.#options.log.debug({ where, code }, 'TURN socket error');
   }
 }

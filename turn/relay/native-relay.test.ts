@@ -206,6 +206,39 @@ describe.skipIf('missing' in binding)('the native relay', () => {
     expect([arrived, echoed]).toEqual([order, order]);
   });
 
+  // From 256 packets on a peer has a connected socket beside the relayed address; nobody may notice.
+  test('a peer who gets much is heard, others of the relay too, and the port is free afterwards', async () => {
+    const { relay, listener, at } = await rig();
+    const { socket, end } = await client(listener);
+    const bound = { address: LOOPBACK, port: (await closedPort()).port };
+    const relays = [{ family: 4, bound, announced: bound }] as const;
+    await relay.open({ allocation: 1, client: end, relays });
+    relay.permit(1, '127.0.0.9', undefined);
+    const [peer, other] = [await udp('127.0.0.9'), await udp('127.0.0.9')];
+    relay.bindChannel(1, 0x4000, peer.address());
+    peer.on('message', (bytes, { address, port }) => peer.send(bytes, port, address));
+    for (let round = 0; round < 30; round++) {
+      let left = 20;
+      const all = new Promise<void>((resolve) => {
+        const heard = (): void => void (--left === 0 && (socket.off('message', heard), resolve()));
+        socket.on('message', heard);
+      });
+      for (let index = 0; index < 20; index++)
+        socket.send(printChannelData(0x4000, HELLO, false), at.port, at.address);
+      await all;
+    }
+    other.send(HELLO, bound.port, bound.address);
+    const data = parseStun(await next(socket));
+    const { port } = other.address();
+    expect(addressesOf(data, ATTRIBUTE.xorPeerAddress)).toEqual([{ address: '127.0.0.9', port }]);
+    const { packetsFromClient, packetsFromPeers, drops } = relay.counters(1)!;
+    expect([packetsFromClient, packetsFromPeers, drops['socket-error']]).toEqual([600, 601, 0]);
+    const taken = relay.open({ allocation: 2, client: end, relays });
+    await expect(taken).rejects.toMatchObject({ code: 'address-in-use' });
+    relay.closeRelay(1);
+    await relay.open({ allocation: 3, client: end, relays });
+  });
+
   test('allocations come and go, and it closes, with packets in flight', async () => {
     for (let round = 0; round < 5; round++) {
       const { relay, listener, at } = await rig();

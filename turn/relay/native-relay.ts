@@ -51,6 +51,8 @@ const DROPS: readonly RelayDrop[] = [
   'client-slow',
   'socket-error',
 ];
+/** What a record of failure is about, by number. */
+const FAILURES = ['relay', 'listener', 'engine'] as const;
 /** Stray of turn-path.h, then what the lanes of upward.h had no room for; data of streams is counted by allocation. */
 const STRAYS: readonly (StrayReason | undefined)[] = [
   'no-allocation',
@@ -203,7 +205,8 @@ export class NativeRelay implements RelayEngine {
     } else if (record[0] === DATA) {
       this.#toStream(id, bytes, value);
     } else {
-      this.#options.events.onFailure(id === 1 ? 'listener' : 'relay', this.#binding.errorName(value));
+      const code = id === 2 ? 'thread-ended' : this.#binding.errorName(value);
+      this.#options.events.onFailure(FAILURES[id] ?? 'relay', code);
     }
   }
 

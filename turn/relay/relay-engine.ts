@@ -42,8 +42,8 @@ export interface RelayEvents {
   onControl(listener: ListenerId, remote: TransportAddress, bytes: Buffer): void;
   /** `packets` that are nobody's. */
   onStray(reason: StrayReason, packets: number): void;
-  /** A socket failed after it was open. */
-  onFailure(where: 'listener' | 'relay', code: string): void;
+  /** A socket failed after it was open; or the engine's thread ended, and another took up its sockets. */
+  onFailure(where: 'listener' | 'relay' | 'engine', code: string): void;
 }
 
 /** Errors of opening. */

@@ -126,8 +126,10 @@ size_t Outbox::sendBatch(const std::vector<int32_t>& order, size_t from) {
 size_t Outbox::prepare(Train& train, size_t slot, size_t iov) {
   msghdr& message = messages_[slot].msg_hdr;
   std::memset(&message, 0, sizeof message);
-  message.msg_name = &addresses_[slot];
-  message.msg_namelen = toSocket(train.to, &addresses_[slot]);
+  if (!train.socket->connected) {
+    message.msg_name = &addresses_[slot];
+    message.msg_namelen = toSocket(train.to, &addresses_[slot]);
+  }
   message.msg_iov = &iovs_[iov];
   for (int32_t index = train.first; index >= 0; index = packets_[static_cast<size_t>(index)].next) {
     const Packet& packet = packets_[static_cast<size_t>(index)];
@@ -180,7 +182,7 @@ void Outbox::failed(Train& train, int error) {
 bool Outbox::sendSingly(Train& train) {
   bool sent = false;
   sockaddr_storage to;
-  const socklen_t toBytes = toSocket(train.to, &to);
+  const socklen_t toBytes = train.socket->connected ? 0 : toSocket(train.to, &to);
   for (int32_t index = train.first; index >= 0; index = packets_[static_cast<size_t>(index)].next) {
     const Packet& packet = packets_[static_cast<size_t>(index)];
     const int flags = MSG_DONTWAIT | MSG_NOSIGNAL;

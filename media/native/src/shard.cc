@@ -274,11 +274,15 @@ void Shard::reap() {
   }
 }
 
-bool Shard::watch(Socket* socket) {
+bool Shard::listenTo(Socket* socket) {
   epoll_event interest{};
   interest.events = EPOLLIN;
   interest.data.ptr = socket;
-  if (epoll_ctl(epoll_, EPOLL_CTL_ADD, socket->fd, &interest) != 0) return false;
+  return epoll_ctl(epoll_, EPOLL_CTL_ADD, socket->fd, &interest) == 0;
+}
+
+bool Shard::watch(Socket* socket) {
+  if (!listenTo(socket)) return false;
   watched_.insert(socket);
   return true;
 }

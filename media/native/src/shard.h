@@ -77,6 +77,8 @@ class Shard {
   /** Starts receiving on a socket that stays valid until a posted change has closed it and `forget` was called. */
   bool watch(Socket* socket);
   void forget(Socket* socket) { watched_.erase(socket); }
+  /** On this thread, for a socket that is the path's own: closed by it, and before a `revive`. */
+  bool watchHere(Socket* socket) { return listenTo(socket); }
   /** Stops receiving on a socket that goes to another shard; waits for the end of the round. */
   void release(Socket* socket);
   /** Closes the socket; to be called within a change. */
@@ -98,6 +100,7 @@ class Shard {
   void round(int ready);
   size_t receive(Socket& socket);
   void wait(uint32_t seen);
+  bool listenTo(Socket* socket);
   void applyCommands();
   void retire();
   void reap();

@@ -31,6 +31,8 @@ struct Socket {
   bool busy = false;
   /** The round of that look. */
   uint32_t round = 0;
+  /** Has one remote address, which sends go to without being told. */
+  bool connected = false;
   /** The kernel keeps ICMP errors for this socket (IP_RECVERR): a send may fail once for what happened before it. */
   bool hasErrorQueue = false;
 };
@@ -40,6 +42,11 @@ struct Socket {
  * machine allows; 0 leaves the system's. `trains`: the kernel may join packets that follow each other (UDP_GRO).
  */
 int bindUdp(const Address& bind, uint32_t bufferBytes, bool trains);
+/**
+ * A second socket at the address of `first`, for what goes to and comes from `remote` alone: the kernel looks up its way
+ * once instead of for each packet. -1 where it cannot be.
+ */
+int connectBeside(const Socket& first, const Address& remote, uint32_t bufferBytes);
 Address boundAddress(int fd);
 
 }  // namespace viaduct

@@ -23,6 +23,12 @@ struct ClientEnd {
   Address remote;
 };
 
+/** A socket beside a relayed address that is connected to a peer who gets much. */
+struct Direct : TurnSocket {
+  Address peer;
+};
+constexpr size_t kDirects = 2;
+
 struct Allocation {
   uint32_t id = 0;
   ClientEnd client;
@@ -31,6 +37,7 @@ struct Allocation {
   /** Of the thread, and of the JavaScript thread for what comes by a stream: each has one writer. */
   RelayCounters counters, streamCounters;
 
+  Direct directs[kDirects];     // the thread's
   int32_t train = -1;           // of the outbox, to the client
   int64_t controlSecond = -1;   // requests of this second
   uint32_t controls = 0;

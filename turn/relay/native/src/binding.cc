@@ -11,6 +11,7 @@ namespace viaduct {
  * behind its length in 32 bits; and whether more waits for another turn of the loop, as others want to be heard too.
  */
 void Relay::drain(napi_env env, napi_value listener, const bool& open) {
+  revive();
   std::vector<uint8_t> batch;
   const bool more = drainRecords([&](const uint8_t* record, size_t length) {
     const uint32_t bytes = static_cast<uint32_t>(length);

@@ -66,9 +66,7 @@ Peers::Peers(std::vector<Permission> permissions, std::vector<Channel> channels,
     reached_.push_back(reachableOf(channel.peer, own));
     allowing_.push_back(permission(channel.peer));
   }
-  const size_t trains = permissions_.size() + channels_.size();
-  trains_.reset(new int32_t[trains]);
-  for (size_t at = 0; at < trains; at++) trains_[at] = -1;
+  ways_.reset(new Way[permissions_.size() + channels_.size()]);
 }
 
 const Permission* Peers::permission(const Address& peer) const {
@@ -92,7 +90,7 @@ RelayDrop Peers::toPeer(const uint8_t* bytes, size_t length, const KnownAttribut
     const uint16_t at = byNumber_.find(hashOf(number), [&](uint16_t place) { return channels_[place].number == number; });
     if (at == Index::kNone) return RelayDrop::UnknownChannel;
     out->to = reached_[at];
-    out->train = &trains_[at];
+    out->way = &ways_[at];
     return judge(allowing_[at], channels_[at].peer.port);
   }
   SendIndication send;
@@ -103,7 +101,7 @@ RelayDrop Peers::toPeer(const uint8_t* bytes, size_t length, const KnownAttribut
   out->payload = send.payload;
   out->length = send.length;
   out->to = reachableOf(send.peer, own);
-  out->train = &trains_[channels_.size() + static_cast<size_t>(permitted - permissions_.data())];
+  out->way = &ways_[channels_.size() + static_cast<size_t>(permitted - permissions_.data())];
   out->dontFragment = send.dontFragment;
   return RelayDrop::None;
 }

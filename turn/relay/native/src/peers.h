@@ -32,12 +32,18 @@ struct OwnAddress {
   Address announced, reachable;
 };
 
+/** A way to a peer as the shard knows it: the train that can still grow, and how much went there. */
+struct Way {
+  int32_t train = -1;
+  uint32_t packets = 0;
+};
+
 /** A payload on its way to a peer. */
 struct Outbound {
   const uint8_t* payload = nullptr;
   size_t length = 0;
   Address to;                 // where it is sent
-  int32_t* train = nullptr;   // of the outbox; the shard's
+  Way* way = nullptr;         // the shard's
   bool dontFragment = false;
 };
 
@@ -86,8 +92,8 @@ class Peers {
   std::vector<Address> reached_;             // of each channel, where its peer is really reached
   std::vector<const Permission*> allowing_;  // of each channel, or null
   Index byHost_, byNumber_, byPeer_;
-  /** Trains that can still grow: of each channel, then of each permission. */
-  std::unique_ptr<int32_t[]> trains_;
+  /** Of each channel, then of each permission. */
+  std::unique_ptr<Way[]> ways_;
 };
 
 /** `address` as it is reached from here, and as it is told to clients. */

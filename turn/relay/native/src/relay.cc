@@ -1,32 +1,20 @@
 // The control path.
 #include "relay.h"
 
-#include <netinet/in.h>
-
 #include <algorithm>
 #include <cerrno>
 
 namespace viaduct {
 namespace {
 
-constexpr int kOn = 1;
-
 TurnPath& turn(Path& path) { return static_cast<TurnPath&>(path); }
-
-/**
- * A relayed address: ICMP errors are kept for us, and packets leave without DF unless a client asks for it
- * (RFC 8656 §14).
- */
-void asRelay(TurnSocket& socket, bool six) {
-  const int level = six ? IPPROTO_IPV6 : IPPROTO_IP, without = six ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
-  setsockopt(socket.fd, level, six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &without, sizeof without);
-  socket.hasErrorQueue = setsockopt(socket.fd, level, six ? IPV6_RECVERR : IP_RECVERR, &kOn, sizeof kOn) == 0;
-}
 
 }  // namespace
 
 Relay::Relay(const TurnLimits& limits, std::function<void()> wake)
-    : limits_(limits), upward_(std::move(wake)), path_(limits_, upward_) {}
+    : limits_(limits), upward_(std::move(wake)), path_(limits_, upward_) {
+  path_.receiveWith(shard_);
+}
 
 Relay::~Relay() { close(); }
 
@@ -49,6 +37,7 @@ Refusal Relay::openSocket(const Address& bind, bool listens, std::shared_ptr<Tur
   if (fd < 0) return {errno == EADDRINUSE ? "address-in-use" : "bind-failed", where + strerror(errno)};
   auto socket = std::make_shared<TurnSocket>();
   socket->fd = fd;
+  socket->bound = boundAddress(fd);
   socket->listens = listens;
   if (!listens) asRelay(*socket, bind.family == AF_INET6);
   *out = std::move(socket);
@@ -60,7 +49,7 @@ Refusal Relay::openListener(const Address& bind, uint32_t* id, Address* bound, i
   std::shared_ptr<TurnSocket> socket;
   if (Refusal refusal = openSocket(bind, true, &socket)) return refusal;
   *id = socket->id = nextListener_++;
-  *bound = boundAddress(socket->fd);
+  *bound = socket->bound;
   socklen_t optionBytes = sizeof *receiveBuffer;
   getsockopt(socket->fd, SOL_SOCKET, SO_RCVBUF, receiveBuffer, &optionBytes);
   if (!shard_.watch(socket.get())) return {"bind-failed", std::string("listener: ") + strerror(errno)};
@@ -209,14 +198,25 @@ bool Relay::fromStream(uint32_t id, const uint8_t* bytes, size_t length) {
   return true;
 }
 
-void Relay::closeSocket(std::shared_ptr<TurnSocket>& socket) {
+void Relay::closeSocket(const std::shared_ptr<Allocation>& allocation, std::shared_ptr<TurnSocket>& socket) {
   if (socket == nullptr) return;
   shard_.forget(socket.get());
-  shard_.post([socket](Path&) {
+  shard_.post([allocation, socket](Path& path) {
+    turn(path).closeDirects(*allocation, socket->bound.family);
     Shard::close(*socket);
     socket->allocation = nullptr;
   });
   socket = nullptr;
+}
+
+/** A dead thread has let go of everything: sockets that only it knew are closed, the others go to a new one. */
+bool Relay::revive() {
+  if (!shard_.dead()) return true;
+  for (auto& [id, entry] : allocations_) {
+    path_.closeDirects(*entry.allocation, AF_INET);
+    path_.closeDirects(*entry.allocation, AF_INET6);
+  }
+  return shard_.revive();
 }
 
 /** The thread is not woken: it hears of it before the next packet, or by the next sweep. */
@@ -224,8 +224,8 @@ void Relay::closeRelay(uint32_t id, int family) {
   const auto found = allocations_.find(id);
   if (found == allocations_.end()) return;
   Entry& entry = found->second;
-  if (family != 6) closeSocket(entry.four);
-  if (family != 4) closeSocket(entry.six);
+  if (family != 6) closeSocket(entry.allocation, entry.four);
+  if (family != 4) closeSocket(entry.allocation, entry.six);
   if (entry.four == nullptr && entry.six == nullptr) {
     shard_.post([allocation = entry.allocation](Path& path) { turn(path).clients.remove(*allocation); });
     allocations_.erase(found);
@@ -249,7 +249,7 @@ bool Relay::counters(uint32_t id, std::vector<double>* values) const {
 }
 
 std::vector<double> Relay::sweep() {
-  shard_.revive();  // a thread that has died is given anew, with everything as it was
+  revive();
   shard_.settle();
   std::vector<double> values;
   for (const Counter& stray : path_.strays) values.push_back(static_cast<double>(stray.get()));

@@ -49,6 +49,8 @@ class Relay {
   /** To be called in another turn of the loop when the listener was told that more waits. */
   void wakeAgain() { upward_.wakeAgain(); }
 
+  /** A new thread where the old one has died; false when the system has none. */
+  bool revive();
   /** What waits for JavaScript, up to one turn's worth; true when more does. */
   template <typename Use>
   bool drainRecords(Use use) {
@@ -70,7 +72,7 @@ class Relay {
   Refusal openSocket(const Address& bind, bool listens, std::shared_ptr<TurnSocket>* out);
   ClientEnd clientEnd(const ClientSpec& spec) const;
   void setPeers(Entry& entry, std::vector<Permission> permissions, std::vector<Channel> channels);
-  void closeSocket(std::shared_ptr<TurnSocket>& socket);
+  void closeSocket(const std::shared_ptr<Allocation>& allocation, std::shared_ptr<TurnSocket>& socket);
 
   const TurnLimits limits_;
   uint32_t nextListener_ = 1;

@@ -10,6 +10,9 @@
 namespace viaduct {
 namespace {
 
+/** Packets to one peer from which on he gets a socket of his own, and how many such sockets there may be. */
+constexpr uint32_t kMuch = 256;
+constexpr size_t kMaxDirects = 1024;
 /** ICMP errors of one socket that are read in one round; the rest waits for the next. */
 constexpr int kIcmpPerRound = 16;
 constexpr uint8_t kFragmentationNeeded = 4, kUnreachable = 3, kPacketTooBig6 = 2;
@@ -29,6 +32,13 @@ void frame(uint8_t* at, uint16_t channel, size_t length) {
 }
 
 }  // namespace
+
+void asRelay(TurnSocket& socket, bool six) {
+  constexpr int kOn = 1;
+  const int level = six ? IPPROTO_IPV6 : IPPROTO_IP, without = six ? IPV6_PMTUDISC_DONT : IP_PMTUDISC_DONT;
+  setsockopt(socket.fd, level, six ? IPV6_MTU_DISCOVER : IP_MTU_DISCOVER, &without, sizeof without);
+  socket.hasErrorQueue = setsockopt(socket.fd, level, six ? IPV6_RECVERR : IP_RECVERR, &kOn, sizeof kOn) == 0;
+}
 
 uint64_t randomSeed() {
   uint64_t seed = 0;
@@ -98,7 +108,49 @@ void TurnPath::fromClient(Allocation& allocation, const uint8_t* bytes, size_t l
   Counter& failed = counters.dropped(RelayDrop::SocketError);
   if (out.dontFragment) return sendUnfragmented(*relay, out, failed);
   std::memcpy(outbox.room(), out.payload, out.length);
-  outbox.sendTrain(*relay, out.to, out.length, {nullptr, &failed}, out.train, false);
+  outbox.sendTrain(socketFor(allocation, *relay, out), out.to, out.length, {nullptr, &failed}, &out.way->train, false);
+}
+
+TurnSocket& TurnPath::socketFor(Allocation& allocation, TurnSocket& relay, const Outbound& out) {
+  for (Direct& direct : allocation.directs)
+    if (direct.fd >= 0 && direct.peer == out.to) return direct;
+  if (++out.way->packets == kMuch) openDirect(allocation, relay, out.to);
+  return relay;
+}
+
+void TurnPath::openDirect(Allocation& allocation, TurnSocket& relay, const Address& peer) {
+  static constexpr uint8_t kAny[16] = {};
+  // At a wildcard the way decides the source of each packet; a connected socket would keep that of today.
+  if (directs_ >= kMaxDirects || std::memcmp(relay.bound.ip, kAny, sizeof kAny) == 0) return;
+  for (Direct& direct : allocation.directs) {
+    if (direct.fd >= 0) continue;
+    direct.fd = connectBeside(relay, peer, limits_.relayBufferBytes);
+    if (direct.fd < 0) return;
+    direct.peer = peer;
+    direct.bound = relay.bound;
+    direct.connected = true;
+    direct.allocation = &allocation;
+    asRelay(direct, peer.family == AF_INET6);
+    if (shard_ != nullptr && shard_->watchHere(&direct)) {
+      directs_ += 1;
+    } else {
+      Shard::close(direct);
+    }
+    return;
+  }
+}
+
+void TurnPath::closeDirects(Allocation& allocation, uint16_t family) {
+  for (Direct& direct : allocation.directs) {
+    if (direct.fd < 0 || direct.peer.family != family) continue;
+    Shard::close(direct);
+    directs_ -= 1;
+  }
+}
+
+void TurnPath::died(const char*) noexcept {
+  if (upward_.tell(Lane::Clients, Upcall::Failure, 2, 0, Address(), 0)) upward_.told(Lane::Clients);
+  upward_.roundEnds();
 }
 
 void TurnPath::sendUnfragmented(TurnSocket& relay, const Outbound& out, Counter& failed) {

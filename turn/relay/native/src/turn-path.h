@@ -17,6 +17,9 @@ struct TurnLimits {
   std::vector<uint32_t> knownAttributes;
 };
 
+/** ICMP errors are kept for us, and packets leave without DF unless a client asks for it (RFC 8656 §14). */
+void asRelay(TurnSocket& socket, bool six);
+
 /** Packets that belong to no allocation, by reason; `native-relay.ts` has the same list. */
 enum class Stray : uint8_t { NoAllocation, NotTurn, LinkLocal };
 constexpr size_t kStrays = 3;
@@ -30,6 +33,11 @@ class TurnPath final : public Path {
   void errorQueue(Socket& socket) override;
   void roundEnds() override { upward_.roundEnds(); }
 
+  /** Closes the connected sockets beside a relayed address of this family (AF_INET, AF_INET6). */
+  void closeDirects(Allocation& allocation, uint16_t family);
+  /** The thread that receives for this path. */
+  void receiveWith(Shard& shard) { shard_ = &shard; }
+  void died(const char* why) noexcept override;
   /** Sends one message at once with DF set (RFC 8656 §14): what was sent before goes before. */
   void sendUnfragmented(TurnSocket& relay, const Outbound& out, Counter& failed);
 
@@ -41,6 +49,8 @@ class TurnPath final : public Path {
  private:
   void fromListener(TurnSocket& listener, const uint8_t* bytes, size_t length, const Address& source);
   void fromClient(Allocation& allocation, const uint8_t* bytes, size_t length);
+  TurnSocket& socketFor(Allocation& allocation, TurnSocket& relay, const Outbound& out);
+  void openDirect(Allocation& allocation, TurnSocket& relay, const Address& peer);
   void fromPeer(TurnSocket& relay, const uint8_t* bytes, size_t length, const Address& source);
   void toStream(Allocation& allocation, const uint8_t* bytes, size_t length, const Address& peer, uint16_t channel);
   void toClient(Allocation& allocation, size_t bytes, size_t payload);
@@ -51,6 +61,8 @@ class TurnPath final : public Path {
   const TurnLimits limits_;
   KnownAttributes known_;
   Upward& upward_;
+  Shard* shard_ = nullptr;
+  size_t directs_ = 0;
   /** Transaction ids of Data indications: random and drawn in bulk. */
   uint8_t ids_[kTransactionIdBytes * 256];
   size_t nextId_ = sizeof ids_;
