@@ -5,6 +5,7 @@ type Bench = { run(args: readonly string[]): Promise<void> };
 /** Name on the command line → module. */
 const BENCHES: Readonly<Record<string, () => Promise<Bench>>> = {
   auth: () => import('./auth.ts'),
+  flood: () => import('./flood.ts'),
   https: () => import('./https.ts'),
   memory: () => import('./memory.ts'),
   sip: () => import('./sip.ts'),
