@@ -108,7 +108,11 @@ test('tokens of a revoked user are void, also where the store still has them', a
 });
 
 test('a store that fails closes the door, and is no fault of the client', async () => {
-  const { tokens } = open({ get: () => Promise.reject(new Error('store down')) });
+  let isDown = false;
+  const { tokens } = open({
+    get: () => (isDown ? Promise.reject(new Error('store down')) : Promise.resolve(undefined)),
+  });
   const { token } = await tokens.issue(grant('D1'));
+  isDown = true;
   expect(await tokens.check('d', token, 'https')).toMatchObject({ code: 503, reason: 'store-unavailable' });
 });

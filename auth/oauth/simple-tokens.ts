@@ -1,6 +1,7 @@
 // Simple OAuth tokens (RFC 6749 §4.2, RFC 6750): opaque, made here after single sign-on, good for one user, deployment
 // and device until their end. The store knows them by SHA-256 only, so that who reads it can use none. A device has one:
-// a new one takes the place of the last. Bounded by the store's space and `maxPerUser`; the oldest goes first.
+// a new one takes the place of the last. Two cores that sign one user in at the same moment may lose one of both tokens from
+// the user's list; ending everything of a user ends it all the same. Bounded by the store's space and `maxPerUser`.
 import { createHash } from 'node:crypto';
 import type { Revocations } from '../revocation.ts';
 import { foldUser } from '../user-id.ts';
@@ -78,6 +79,10 @@ interface Stored {
   readonly expiresAt: number;
 }
 
+interface Held extends Stored {
+  readonly key: string;
+}
+
 const form = /^vst1_[A-Za-z0-9_-]{43}$/;
 
 /** True for what looks like one of ours; a self-describing token has dots. */
@@ -89,26 +94,37 @@ export function createSimpleTokens(options: SimpleTokensOptions): SimpleTokens {
   const { store, now } = options;
   const statistics = { issued: 0, accepted: 0, refused: 0 };
 
-  const all = async (user?: string): Promise<[key: string, stored: Stored][]> => {
-    const wanted = user === undefined ? undefined : foldUser(user);
-    const entries = await store.entries('token:');
-    return entries
-      .map(([key, value]): [string, Stored] => [key, JSON.parse(value) as Stored])
-      .filter(([, stored]) => wanted === undefined || stored.user === wanted)
-      .toSorted(([, left], [, right]) => left.issuedAt - right.issuedAt);
+  /** Tokens that the store still has, oldest first. */
+  const read = async (keys: readonly string[]): Promise<Held[]> => {
+    const texts = await Promise.all(keys.map(async (key) => [key, await store.get(key)] as const));
+    return texts.flatMap(([key, text]) =>
+      text === undefined ? [] : [{ key, ...(JSON.parse(text) as Stored) }],
+    );
   };
 
-  /** The device's last token, and the oldest ones of a user who has too many. */
-  const makeRoom = async ({ user, deployment, deviceId, clientId }: SimpleGrant): Promise<void> => {
-    const held = await all(user);
-    const same = held.filter(
-      ([, stored]) =>
-        stored.deployment === deployment && stored.deviceId === deviceId && stored.clientId === clientId,
+  /** A user's own list, so that signing in costs the same however many others have tokens. */
+  const heldBy = async (user: string): Promise<Held[]> => {
+    const text = await store.get(listOf(user));
+    return text === undefined ? [] : read(JSON.parse(text) as string[]);
+  };
+
+  const all = async (): Promise<Held[]> => {
+    const entries = await store.entries('token:');
+    const held = entries.map(([key, value]): Held => ({ key, ...(JSON.parse(value) as Stored) }));
+    return held.toSorted((left, right) => left.issuedAt - right.issuedAt);
+  };
+
+  /** What stays beside a new token: not the device's last one, nor the oldest of a user who has too many. */
+  const makeRoom = async ({ user, deployment, deviceId, clientId }: SimpleGrant): Promise<string[]> => {
+    const held = await heldBy(user);
+    const others = held.filter(
+      (one) => one.deployment !== deployment || one.deviceId !== deviceId || one.clientId !== clientId,
     );
-    const others = held.filter((entry) => !same.includes(entry));
-    const surplus = others.slice(0, Math.max(0, others.length - options.maxPerUser + 1));
-    if (surplus.length > 0) options.count('simple-tokens-per-user');
-    await Promise.all([...same, ...surplus].map(([key]) => store.delete(key)));
+    const kept = others.slice(Math.max(0, others.length - options.maxPerUser + 1));
+    if (kept.length < others.length) options.count('simple-tokens-per-user');
+    const gone = held.filter((one) => !kept.includes(one));
+    await Promise.all(gone.map(({ key }) => store.delete(key)));
+    return kept.map(({ key }) => key);
   };
 
   const judge = async (
@@ -137,13 +153,16 @@ export function createSimpleTokens(options: SimpleTokensOptions): SimpleTokens {
 
   return {
     async issue(grant) {
-      await makeRoom(grant);
+      const { homeCluster, deployment, clientId, deviceId } = grant;
+      const user = foldUser(grant.user);
+      const kept = await makeRoom({ ...grant, user });
       const token = `vst1_${options.randomBytes(32).toString('base64url')}`;
       const issuedAt = now();
       const expiresAt = Math.min(issuedAt + options.lifetimeMs, grant.endsAt ?? Number.POSITIVE_INFINITY);
-      const { user, homeCluster, deployment, clientId, deviceId } = grant;
       const stored: Stored = { user, homeCluster, deployment, clientId, deviceId, issuedAt, expiresAt };
-      await store.set(keyOf(token), JSON.stringify(stored), expiresAt + options.sipExtraMs - issuedAt);
+      const key = keyOf(token);
+      await store.set(key, JSON.stringify(stored), expiresAt + options.sipExtraMs - issuedAt);
+      await store.set(listOf(user), JSON.stringify([...kept, key]), options.lifetimeMs + options.sipExtraMs);
       statistics.issued += 1;
       return { token, expiresAt };
     },
@@ -153,12 +172,11 @@ export function createSimpleTokens(options: SimpleTokensOptions): SimpleTokens {
       else statistics.accepted += 1;
       return result;
     },
-    list: async (user) => (await all(user)).map(([key, stored]) => listed(key, stored)),
+    list: async (user) => (await (user === undefined ? all() : heldBy(foldUser(user)))).map(listed),
     async revoke(which) {
-      const held = 'user' in which ? await all(which.user) : await all();
-      const wanted =
-        'id' in which ? held.filter(([key, stored]) => listed(key, stored).id === which.id) : held;
-      const gone = await Promise.all(wanted.map(([key]) => store.delete(key)));
+      const held = 'user' in which ? await heldBy(foldUser(which.user)) : await all();
+      const wanted = 'id' in which ? held.filter((one) => listed(one).id === which.id) : held;
+      const gone = await Promise.all(wanted.map(({ key }) => store.delete(key)));
       return gone.filter(Boolean).length;
     },
     status: () => ({ ...statistics }),
@@ -169,8 +187,11 @@ function keyOf(token: string): string {
   return `token:${createHash('sha256').update(token, 'latin1').digest('base64url')}`;
 }
 
-function listed(key: string, stored: Stored): ListedToken {
-  const { user, deployment, deviceId, clientId, issuedAt, expiresAt } = stored;
+function listOf(user: string): string {
+  return `tokens-of:${user}`;
+}
+
+function listed({ key, user, deployment, deviceId, clientId, issuedAt, expiresAt }: Held): ListedToken {
   return {
     id: key.slice('token:'.length, 'token:'.length + 16),
     user,
