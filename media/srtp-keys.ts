@@ -20,11 +20,15 @@ export interface SessionKeys {
 
 const LABEL = { rtp: 0, rtcp: 3 } as const;
 
+/** Throws RangeError when a size is not the suite's. */
+export function checkMaster(suite: Suite, { key, salt }: MasterKey): void {
+  if (key.length !== suite.keyBytes || salt.length !== suite.saltBytes)
+    throw new RangeError(`SRTP: master key or salt of the wrong size for ${suite.name}`);
+}
+
 /** Derives the session keys of one protocol. Sizes of `master` must be the suite's, or it throws RangeError. */
 export function deriveKeys(suite: Suite, master: MasterKey, protocol: 'rtp' | 'rtcp'): SessionKeys {
-  if (master.key.length !== suite.keyBytes || master.salt.length !== suite.saltBytes) {
-    throw new RangeError(`SRTP: master key or salt of the wrong size for ${suite.name}`);
-  }
+  checkMaster(suite, master);
   const label = LABEL[protocol];
   return {
     cipherName: cipherName(suite),

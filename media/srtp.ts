@@ -6,7 +6,7 @@ import { RTCP_HEADER_BYTES, RTP_HEADER_BYTES, rtpHeaderBytes } from './packet.ts
 import { ReplayWindow } from './replay-window.ts';
 import { SequenceRestarts } from './sequence-restarts.ts';
 import { estimateIndex, RTCP_INDEX_LIMIT, RTP_INDEX_LIMIT } from './rtp-index.ts';
-import { deriveKeys, type MasterKey, type SessionKeys } from './srtp-keys.ts';
+import { checkMaster, deriveKeys, type MasterKey, type SessionKeys } from './srtp-keys.ts';
 import type { Suite } from './srtp-suites.ts';
 import {
   authenticate,
@@ -70,21 +70,33 @@ function restoredSource(state: SourceState): Source {
 /** What both directions share: session keys and the bounded table of sources. */
 class SrtpContext {
   protected readonly suite: Suite;
-  protected readonly rtpKeys: SessionKeys;
-  protected readonly rtcpKeys: SessionKeys;
+  readonly #master: MasterKey;
+  #rtpKeys: SessionKeys | undefined;
+  #rtcpKeys: SessionKeys | undefined;
   protected readonly mki: Buffer;
   readonly #maxSources: number;
   readonly #sources = new Map<number, Source>();
 
   constructor(options: SrtpOptions) {
     this.suite = options.suite;
-    this.rtpKeys = deriveKeys(options.suite, options.master, 'rtp');
-    this.rtcpKeys = deriveKeys(options.suite, options.master, 'rtcp');
+    checkMaster(options.suite, options.master);
+    this.#master = options.master;
     this.mki = options.master.mki ?? Buffer.alloc(0);
     this.#maxSources = options.maxSources;
     for (const state of options.states ?? []) {
       this.#sources.set(state.ssrc, restoredSource(state));
     }
+  }
+
+  /** Derived for the first packet: most calls have contexts that never see one. */
+  protected get rtpKeys(): SessionKeys {
+    this.#rtpKeys ??= deriveKeys(this.suite, this.#master, 'rtp');
+    return this.#rtpKeys;
+  }
+
+  protected get rtcpKeys(): SessionKeys {
+    this.#rtcpKeys ??= deriveKeys(this.suite, this.#master, 'rtcp');
+    return this.#rtcpKeys;
   }
 
   /** Where each SSRC stands now. */
