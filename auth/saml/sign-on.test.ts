@@ -378,6 +378,13 @@ describe('signature wrapping, XSW 1 to 8 (T-120)', () => {
     expect(['form', 'signature']).toContain(verdict);
   });
 
+  test('nothing hides in a CDATA section', async () => {
+    const sent = await saml.begin();
+    const xml = await truthful({ ...sent.told, attributes: uids('<![CDATA[alice]]>') });
+    // Canonical XML has no such section: where the provider signs, it is plain text again.
+    expect(await saml.verdict(sent, xml.replace('>alice<', '><![CDATA[alice]]><'))).toBe('form');
+  });
+
   test('a comment cannot cut a name short', async () => {
     const sent = await saml.begin();
     const xml = await truthful({ ...sent.told, attributes: uids('admin<!-- -->.mallory') });

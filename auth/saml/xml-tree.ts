@@ -20,7 +20,7 @@ export interface XmlLimits {
   readonly maxLength: number;
   readonly maxDepth: number;
   readonly maxElements: number;
-  /** Comments are skipped where allowed, else refused. */
+  /** Comments and CDATA sections are read past where allowed, else refused. */
   readonly comments: boolean;
 }
 
@@ -72,7 +72,11 @@ export function parseTree(text: string, limits: XmlLimits): XmlNode {
     if (node !== undefined) node.text += piece;
   };
   parser.on('text', addText);
-  parser.on('cdata', addText);
+  parser.on('cdata', (piece) => {
+    // In a message it could only hide something from a reader that looks at the text.
+    if (!limits.comments) throw refused('has a CDATA section');
+    addText(piece);
+  });
   parser.on('closetag', () => void open.pop());
   parser.write(text).close();
   if (root === undefined) throw refused('is empty');
