@@ -3,7 +3,6 @@
 // §16.7; one branch at a time). Dialog identifiers stay end to end; only session descriptions are core's own.
 import type {
   ClientFailure,
-  ClientTransaction,
   HeaderPair,
   ServerTransaction,
   SipRequest,
@@ -20,18 +19,20 @@ import {
   type LinkWait,
   type LinkWaiter,
 } from '../../sip/hop/index.ts';
-import { CallMedia, type Exchange, type MediaVerdict } from './call-media.ts';
+import { CallMedia } from './call-media.ts';
+import { openDialog, type DialogOpening } from './dialog-opening.ts';
 import type { Dialog } from './dialog-table.ts';
 import type { EdgeIdentity } from './edge-identity.ts';
 import { answeredHere, routeFromClient, type FromClientContext } from './from-client.ts';
 import { routeFromInside, type FromInsideContext } from './from-inside.ts';
 import { sendBye, sendOwnAck, type HangUpOptions } from './hang-up.ts';
+import { HeldRequests } from './held-requests.ts';
 import { HopSender, type HopSenderOptions } from './hop-sender.ts';
-import { callerLeg, noteAnswer, noteRefresh, noteRequest, silenceMsOf } from './leg-notes.ts';
-import type { MediaAnchor } from './media-anchor.ts';
+import { noteAnswer, noteRefresh, noteRequest, silenceMsOf } from './leg-notes.ts';
+import { MediaRefusals } from './media-refusals.ts';
 import type { Outgoing, Target } from './outgoing.ts';
+import { carriesMedia, hungUpBy, isFromCaller, type Passage } from './passage.ts';
 import { forwardRegister, type RegisterPassageOptions } from './register-passage.ts';
-import type { RecordLines } from './record-lines.ts';
 import { isReadable, passBack, replyFailure, retryAfter } from './responses.ts';
 import { isRefusal, refuse, type CoreRefusal, type Refusal } from './verdict.ts';
 
@@ -40,13 +41,10 @@ export type Origin =
   | { readonly kind: 'edge'; readonly peer: EdgeIdentity }
   | { readonly kind: 'node'; readonly side: HopSide; readonly zone: string };
 
-export interface CoreProxyOptions extends FromClientContext, FromInsideContext, HopSenderOptions {
-  readonly media: MediaAnchor;
+export interface CoreProxyOptions
+  extends FromClientContext, FromInsideContext, HopSenderOptions, DialogOpening {
   /** Where BYE and ACK for a client wait while the link to its edge is down. */
   readonly linkWait: LinkWait;
-  readonly lines: RecordLines;
-  /** Whether the zone of an edge lets keys and candidates of a call go on as they came. */
-  readonly passesIce: (edge: EdgeIdentity) => boolean;
   /** Whether the link to some edge is down: only then an ACK is worth a copy. */
   readonly isLinkMissing: () => boolean;
   readonly pathHeaders: boolean;
@@ -56,27 +54,13 @@ export interface CoreProxyOptions extends FromClientContext, FromInsideContext, 
   readonly onRefused: (kind: CoreRefusal, source: string) => void;
 }
 
-/** One request under way: its server transaction and all it has touched. */
-interface Passage {
-  readonly server: ServerTransaction;
-  readonly outgoing: Outgoing;
-  readonly exchange: Exchange | undefined;
-  /** The dialog it made or is in. */
-  readonly dialog: Dialog | undefined;
-  readonly isFirst: boolean;
-  readonly proxyCallId: string;
-  nextTarget: number;
-  client: ClientTransaction | undefined;
-  isCancelled: boolean;
-  /** How it waited for a link before it was sent. */
-  readonly waiter: LinkWaiter | undefined;
-}
-
 export class CoreProxy implements TransactionUser {
   readonly #options: CoreProxyOptions;
   readonly #sender: HopSender;
   readonly #registering: RegisterPassageOptions;
   readonly #hangingUp: HangUpOptions;
+  readonly #held: HeldRequests;
+  readonly #mediaRefusals: MediaRefusals;
   readonly #origins = new Map<string, Origin>();
   readonly #ringing = new WeakMap<ServerTransaction, Passage>();
 
@@ -84,6 +68,14 @@ export class CoreProxy implements TransactionUser {
     this.#options = options;
     this.#sender = new HopSender(options);
     this.#hangingUp = { ...options, sender: this.#sender };
+    this.#held = new HeldRequests({ ...this.#hangingUp, linkWait: options.linkWait });
+    this.#mediaRefusals = new MediaRefusals({
+      ...options,
+      deliver: (passage, response) => this.#deliver(passage, response),
+      endFirst: (passage, reason) => this.#endFirst(passage, reason),
+      dismiss: (dialog, response, reason) => this.#dismiss(dialog, response, reason),
+      hangUp: (dialog, reason) => this.hangUp(dialog, reason),
+    });
     this.#registering = {
       ...options,
       sender: this.#sender,
@@ -122,22 +114,17 @@ export class CoreProxy implements TransactionUser {
     this.#begin(server, outgoing, waiter);
   }
 
-  /** A BYE that cannot reach the client now waits for the link; false when it may not. */
+  /** A BYE that cannot reach the client now waits; false when it may not. */
   #holdBye(
     server: ServerTransaction,
     origin: Origin,
     refusal: Refusal,
     waiter: LinkWaiter | undefined,
   ): boolean {
-    const { request } = server;
-    if (request.method !== 'BYE') return false;
-    const again: LinkWaiter = waiter ?? {
-      owner: refusal.dialog?.aor ?? request.callId,
-      bytes: request.print().length,
-      retry: () => this.#take(server, origin, again),
+    return this.#held.bye(server, refusal, waiter, {
+      retry: (again) => this.#take(server, origin, again),
       late: () => this.#endLate(server, refusal),
-    };
-    return this.#options.linkWait.hold(again);
+    });
   }
 
   /** The link has not returned: the sender is answered and the call ended here; its BYE goes on when the link does. */
@@ -159,7 +146,11 @@ export class CoreProxy implements TransactionUser {
     if (outgoing === answeredHere) return;
     if (isRefusal(outgoing)) {
       const mayWait = original !== undefined && outgoing.refusal === 'edge-down';
-      if (mayWait && this.#holdAck(original, origin, waiter)) return;
+      if (
+        mayWait &&
+        this.#held.ack(original, waiter, (again) => this.#takeAck(original.clone(), origin, again))
+      )
+        return;
       return this.#note(outgoing, ack, origin);
     }
     const { dialog } = outgoing;
@@ -171,17 +162,6 @@ export class CoreProxy implements TransactionUser {
       this.#sender.sendAck(outgoing);
       if (refused !== undefined) this.hangUp(dialog, 'Unusable Answer');
     });
-  }
-
-  /** The callee's 2xx comes again for 32 s; an ACK kept for the link spares both ends the wait. */
-  #holdAck(ack: SipRequest, origin: Origin, waiter: LinkWaiter | undefined): boolean {
-    const again: LinkWaiter = waiter ?? {
-      owner: ack.callId,
-      bytes: ack.print().length,
-      retry: () => this.#takeAck(ack.clone(), origin, again),
-      late: () => undefined,
-    };
-    return this.#options.linkWait.hold(again);
   }
 
   onCancel(invite: ServerTransaction, cancel: SipRequest): void {
@@ -201,18 +181,8 @@ export class CoreProxy implements TransactionUser {
     if (dialog.state === 'ended') return;
     this.#options.count('hung-up');
     dialog.cancel?.();
-    for (const end of ['caller', 'callee'] as const) this.#bye(dialog, end, reason, undefined);
+    for (const end of ['caller', 'callee'] as const) this.#held.ownBye(dialog, end, reason);
     this.#options.dialogs.end(dialog, reason, this.#options.nowMs());
-  }
-
-  #bye(dialog: Dialog, end: 'caller' | 'callee', reason: string, waiter: LinkWaiter | undefined): void {
-    const again: LinkWaiter = waiter ?? {
-      owner: dialog.aor,
-      bytes: ownByeBytes,
-      retry: () => this.#bye(dialog, end, reason, again),
-      late: () => undefined,
-    };
-    sendBye(dialog, end, reason, this.#hangingUp, () => void this.#options.linkWait.hold(again));
   }
 
   /** The link to an edge is down: it has told its clients 503 for what they began, so that stops ringing inside. */
@@ -231,7 +201,7 @@ export class CoreProxy implements TransactionUser {
     const { request } = outgoing;
     const isFirst = makesDialog(request.method) && request.to.tag === undefined;
     const proxyCallId = this.#sender.newCallId();
-    const dialog = isFirst ? this.#openDialog(outgoing, proxyCallId) : outgoing.dialog;
+    const dialog = isFirst ? openDialog(outgoing, proxyCallId, this.#options) : outgoing.dialog;
     if (dialog !== undefined && isRefusal(dialog)) return this.#refuse(server, dialog);
     // Over, a subscription, or no dialog at all: a description would pass without our hands on it.
     if (carriesMedia(request.method) && dialog?.media === undefined)
@@ -257,52 +227,8 @@ export class CoreProxy implements TransactionUser {
       return this.#tryNext(passage);
     media.fromRequest(request, exchange, (refused) => {
       if (refused === undefined) this.#tryNext(passage);
-      else this.#refuseMedia(passage, refused);
+      else this.#mediaRefusals.request(passage, refused);
     });
-  }
-
-  #openDialog(outgoing: Outgoing, proxyCallId: string): Dialog | Refusal {
-    const { request, owner, edge, from } = outgoing;
-    const { bindings, dialogs, media, nowMs } = this.#options;
-    const kind = request.method === 'INVITE' ? 'call' : 'usage';
-    const [target] = outgoing.targets;
-    const dialog = dialogs.open(
-      {
-        proxyCallId,
-        kind,
-        aor: owner.aor,
-        bindingId: owner.bindingId,
-        instance: bindings.byId(owner.bindingId)?.instance ?? '',
-        callId: request.callId,
-        callerTag: request.from.tag ?? '',
-        isClientCaller: from === 'client',
-        nodeZone: target?.kind === 'node' ? target.node.zone : outgoing.nodeZone,
-        edge,
-        flow: owner.flow,
-        caller: callerLeg(request, from === 'inside'),
-      },
-      nowMs(),
-    );
-    if (typeof dialog === 'string') {
-      return dialog === 'user-call-limit'
-        ? refuse(486, dialog)
-        : { ...refuse(503, dialog), retryAfterSeconds: 5 };
-    }
-    if (kind === 'call') {
-      const mayPassIce = this.#mayPassIce(outgoing);
-      dialog.media = new CallMedia(media, { callId: request.callId, key: owner.aor, mayPassIce }, edge);
-      this.#options.lines.callBegun(dialog, request);
-    }
-    return dialog;
-  }
-
-  /** Every way that the call may take inside is sealed and lets ICE pass, and so does the zone of its edge. */
-  #mayPassIce({ from, targets, edge, nodeZone, cameFrom }: Outgoing): boolean {
-    const { directory, passesIce } = this.#options;
-    if (!passesIce(edge)) return false;
-    if (from === 'inside')
-      return cameFrom.transport === 'tls' && directory.byZone(nodeZone)?.passesIce === true;
-    return targets.every((target) => target.kind === 'node' && target.node.passesIce === true);
   }
 
   #tryNext(passage: Passage): void {
@@ -343,7 +269,7 @@ export class CoreProxy implements TransactionUser {
     }
     dialog.media.fromResponse(response, exchange, (refused) => {
       if (refused === undefined) this.#deliver(passage, response);
-      else this.#refuseAnswer(passage, response, refused);
+      else this.#mediaRefusals.answer(passage, response, refused);
     });
   }
 
@@ -439,41 +365,6 @@ export class CoreProxy implements TransactionUser {
     server.reply(480);
   }
 
-  #refuseMedia(passage: Passage, refused: MediaVerdict): void {
-    const { status, reason, retryAfterSeconds } = refused;
-    this.#noteMedia(passage, status);
-    this.#endFirst(passage, 'media refused');
-    passage.server.reply(
-      status,
-      reason,
-      retryAfterSeconds === undefined ? {} : retryAfter(retryAfterSeconds),
-    );
-  }
-
-  #noteMedia({ server, outgoing }: Passage, status: number): void {
-    const { flow } = outgoing.owner;
-    this.#options.count('refused', 'media');
-    this.#options.lines.refused('media', status, server.request, { side: outgoing.from, ...flow });
-  }
-
-  /** A callee answered with a description that cannot be used: an established call is hung up, others fail. */
-  #refuseAnswer(passage: Passage, response: SipResponse, refused: MediaVerdict): void {
-    this.#noteMedia(passage, refused.status);
-    const { dialog, server } = passage;
-    if (dialog === undefined || response.status < 200) {
-      response.setBody(Buffer.alloc(0)); // a preview nobody can use; the final answer decides
-      return this.#deliver(passage, response);
-    }
-    if (!passage.isFirst || passage.outgoing.request.method !== 'INVITE') {
-      response.setBody(Buffer.alloc(0));
-      this.#deliver(passage, response);
-      return this.hangUp(dialog, 'Unusable Answer');
-    }
-    this.#dismiss(dialog, response, 'Unusable Answer');
-    this.#options.dialogs.end(dialog, 'unusable answer', this.#options.nowMs());
-    server.reply(refused.status, refused.reason);
-  }
-
   /** Only its own route set may come back from a client: what it echoes otherwise is put right (T-060). */
   #restoreRecordRoute({ client, isFirst }: Passage, response: SipResponse): void {
     if (!isFirst || client === undefined || response.status >= 300) return;
@@ -511,20 +402,4 @@ export class CoreProxy implements TransactionUser {
     const source = edge === undefined ? 'inside' : `${edge} ${token}`;
     this.#options.onRefused(refusal, source);
   }
-}
-
-function hungUpBy({ from }: Outgoing): string {
-  return from === 'client' ? 'hung up by the client' : 'hung up by the far end';
-}
-
-/** What a BYE of our own is counted as while it waits; it is made anew when it goes. */
-const ownByeBytes = 1024;
-
-function isFromCaller(dialog: Dialog, outgoing: Outgoing): boolean {
-  return (outgoing.from === 'client') === dialog.isClientCaller;
-}
-
-/** Methods whose messages may carry an offer or an answer (RFC 3261 §13, RFC 3262, RFC 3311). */
-function carriesMedia(method: string): boolean {
-  return method === 'INVITE' || method === 'UPDATE' || method === 'PRACK';
 }
