@@ -55,6 +55,8 @@ export class CoreFederation {
   readonly #roads = new Map<string, Road>();
   readonly #fromEdges = new Set<FromEdge>();
   readonly #connections = new Map<Socket, IncomingConnection>();
+  /** Roads that have taken stanzas of what is being read. */
+  readonly #unflushed = new Set<StanzaRoad>();
   #isClosing = false;
 
   constructor(options: CoreFederationOptions) {
@@ -139,6 +141,7 @@ export class CoreFederation {
       count,
       isAllowed: ({ from, to }) => this.#rules.serves(to) && this.#rules.termsOf(from) !== undefined,
       send: (stanza, resume) => this.#send(stanza, resume),
+      onRead: () => this.#flush(),
       onOpen: (pair) => {
         log.info({ partner: pair.from, domain: pair.to, edge: peer.name }, 'partner connected');
         this.#roads.get(pairKey({ from: pair.to, to: pair.from }))?.road.wake();
@@ -178,7 +181,7 @@ export class CoreFederation {
         onStanza: (stanza) => {
           if (!this.#send(stanza, () => connection.resume())) connection.pause();
         },
-        onRead: () => undefined,
+        onRead: () => this.#flush(),
         onOver: () => this.#connections.delete(raw),
       },
     );
@@ -204,9 +207,15 @@ export class CoreFederation {
   #send(stanza: ServerStanza, resume: () => void): boolean {
     const road = this.#roadOf({ from: stanza.from, to: stanza.to });
     if (road === undefined) return true;
+    this.#unflushed.add(road);
     if (road.send(stanza)) return true;
     road.whenOpen(resume);
     return false;
+  }
+
+  #flush(): void {
+    for (const road of this.#unflushed) road.flush();
+    this.#unflushed.clear();
   }
 
   #roadOf(pair: DomainPair): StanzaRoad | undefined {
@@ -220,7 +229,11 @@ export class CoreFederation {
     }
     const open = (listener: OnwardListener): OnwardStream =>
       (this.#rules.serves(pair.to) ? this.#inside : this.#outside).open(pair, listener);
-    const bounce = (stanza: ServerStanza): void => void this.#roadOf(stanza)?.send(stanza);
+    const bounce = (stanza: ServerStanza): void => {
+      const back = this.#roadOf(stanza);
+      back?.send(stanza);
+      back?.flush();
+    };
     const road = new StanzaRoad({ ...this.#options, pair, open, bounce });
     this.#roads.set(key, { pair, road });
     return road;

@@ -28,6 +28,7 @@ function brought(room = (): boolean => true) {
       heard.stanzas.push(stanza);
       return room();
     },
+    onRead: () => undefined,
     onOpen: () => undefined,
     onOver: () => (heard.overs += 1),
     count: (event, reason) => heard.counted.push(`${event} ${reason ?? ''}`.trim()),

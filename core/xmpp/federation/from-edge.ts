@@ -24,6 +24,8 @@ export interface FromEdgeOptions {
   readonly isAllowed: (pair: DomainPair) => boolean;
   /** False: stop; `resume` will be called. */
   readonly send: (stanza: ServerStanza, resume: () => void) => boolean;
+  /** What was read at once has been sent. */
+  readonly onRead: () => void;
   readonly onOpen: (pair: DomainPair) => void;
   readonly onOver: () => void;
   readonly count: (event: string, reason?: string) => void;
@@ -72,6 +74,8 @@ export class FromEdge {
       // Edge lets only what is well-formed and belongs to the pair pass: an edge that errs, or is captured.
       this.#options.count('edge-refused', error instanceof StreamError ? error.fault : 'frame');
       this.end('internal-server-error');
+    } finally {
+      this.#options.onRead();
     }
   }
 

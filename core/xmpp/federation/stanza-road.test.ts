@@ -15,7 +15,10 @@ function roadOf() {
     now: 0,
     timers: [] as { at: number; run: () => void }[],
     opened: [] as OnwardListener[],
-    written: '',
+    writes: [] as string[],
+    get written(): string {
+      return world.writes.join('');
+    },
     isFull: false,
     ended: 0,
     bounced: [] as string[],
@@ -50,7 +53,7 @@ function roadOf() {
       world.opened.push(listener);
       return {
         write: (text) => {
-          world.written += text;
+          world.writes.push(text);
           return !world.isFull;
         },
         end: () => void (world.ended += 1),
@@ -70,7 +73,11 @@ describe('a road', () => {
     expect(world.written).toBe('');
     world.opened[0]?.onReady();
     road.send(stanza('m3'));
-    expect(world.written).toBe('<m1/><m2/><m3/>');
+    road.send(stanza('m4'));
+    expect(world.written).toBe('<m1/><m2/>');
+    road.flush();
+    road.flush();
+    expect(world.writes).toEqual(['<m1/><m2/>', '<m3/><m4/>']);
     expect(world.opened).toHaveLength(1);
     expect(world.bounced).toEqual([]);
   });
@@ -87,7 +94,9 @@ describe('a road', () => {
     world.opened[0]?.onReady();
     expect(resumed).toBe(1);
     world.isFull = true;
-    expect(road.send(stanza('m4'))).toBe(false);
+    expect(road.send(stanza('m4'))).toBe(true);
+    road.flush();
+    expect(road.send(stanza('m5'))).toBe(false);
     road.whenOpen(() => (resumed += 1));
     world.opened[0]?.onDrain();
     expect(resumed).toBe(2);

@@ -42,6 +42,8 @@ export class StanzaRoad implements OnwardListener {
   #stream: OnwardStream | undefined;
   #waiting: ServerStanza[] = [];
   #waitingBytes = 0;
+  /** Taken on an open stream, not written yet: one write for what was read at once. */
+  #batch = '';
   #isFull = false;
   #failures = 0;
   #condition: BounceCondition = 'remote-server-timeout';
@@ -66,7 +68,7 @@ export class StanzaRoad implements OnwardListener {
     this.#lastUsed = this.#options.clock.now();
     switch (this.#state) {
       case 'ready':
-        this.#isFull = this.#stream?.write(stanza.text) === false;
+        this.#batch += stanza.text;
         return !this.#isFull;
       case 'resting':
         this.#sendBack(stanza, this.#condition);
@@ -80,6 +82,14 @@ export class StanzaRoad implements OnwardListener {
         this.#wait(stanza);
         return this.#hasRoom();
     }
+  }
+
+  /** Writes what `send` has taken since the last time; to be called when a source has told all that it had read. */
+  flush(): void {
+    if (this.#batch === '' || this.#state !== 'ready') return;
+    const text = this.#batch;
+    this.#batch = '';
+    this.#isFull = this.#stream?.write(text) === false;
   }
 
   /** Calls once, when there is room again or the road is gone. */
@@ -105,9 +115,10 @@ export class StanzaRoad implements OnwardListener {
     if (this.#state !== 'opening') return;
     this.#state = 'ready';
     this.#failures = 0;
-    const text = this.#waiting.map((stanza) => stanza.text).join('');
+    this.#batch = this.#waiting.map((stanza) => stanza.text).join('');
     this.#clearWaiting();
-    this.#isFull = text !== '' && this.#stream?.write(text) === false;
+    this.#isFull = false;
+    this.flush();
     this.#watchIdle();
     if (!this.#isFull) this.#release();
   }
@@ -122,6 +133,7 @@ export class StanzaRoad implements OnwardListener {
     if (!wasOpening && this.#state !== 'ready') return;
     const { count } = this.#options;
     this.#cancelTimer?.();
+    this.#batch = '';
     this.#stream = undefined;
     this.#state = 'idle';
     if (wasOpening) {
