@@ -35,6 +35,8 @@ export interface BaresipOptions {
   readonly registerSeconds?: number;
   /** ICE, full, with regular nomination; `server` is a TURN server beside its host candidates. */
   readonly ice?: {
+    /** RTP and RTCP on one port: half the candidates. */
+    readonly rtcpMux?: boolean;
     readonly server?: { readonly uri: string; readonly user: string; readonly password: string };
   };
 }
@@ -182,6 +184,7 @@ function configuration(options: BaresipOptions, folder: string): string {
     'audio_buffer 20-160',
     'jitter_buffer_delay 5-10',
     'rtp_stats yes',
+    ...(options.ice?.rtcpMux === true ? ['rtcp_mux yes'] : []),
     'module_path /usr/lib/baresip/modules',
     ...[
       'g711',

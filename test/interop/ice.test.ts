@@ -8,9 +8,11 @@ import { ProcessKeeper, type StartedProcess } from '../topology/process-keeper.t
 import { canRun } from '../topology/requirements.ts';
 import { makeRunFolder, type RunFolder } from '../topology/run-folder.ts';
 import { until } from '../topology/until.ts';
+import { type Baresip, startBaresip } from './baresip.ts';
 import { TestAuthority } from './certificates.ts';
 import { type IceReport, openIceBrowser } from './ice/ice-browser.ts';
 import { buildIceNetwork, type IceNetwork, RELAY } from './ice/ice-network.ts';
+import { listen } from './tone.ts';
 
 const ready = canRun('ICE through the relay', [
   'nft',
@@ -164,6 +166,50 @@ describe.skipIf(!ready)('through the relay, behind symmetric NATs', () => {
       expect(used.length).toBeGreaterThanOrEqual(2);
       expect(used.every(({ client }) => client.startsWith(`${protocol} 203.0.113.10`))).toBe(true);
     });
+  });
+
+  test('baresip: a call whose sound goes through the relay alone', { timeout: 60_000 }, async () => {
+    const addresses = network.joinForSignalling();
+    const server = { uri: `turn:${RELAY}:3478`, user: TEST_USER.username, password: TEST_USER.password };
+    const phoneAt = (index: 0 | 1, user: string, hz: number): Promise<Baresip> =>
+      startBaresip(keeper, {
+        folder: folder.path,
+        at: network.homes[index],
+        address: addresses[index],
+        user,
+        domain: addresses[index],
+        outbound: `sip:${addresses[1 - index]};transport=tcp`,
+        transport: 'tcp',
+        registerSeconds: 0,
+        speaks: { hz },
+        ice: { server, rtcpMux: true },
+      });
+    const [caller, callee] = await Promise.all([phoneAt(0, 'anna', 440), phoneAt(1, 'ben', 880)]);
+    const marks = [caller.mark(), callee.mark()] as const;
+    await caller.command('dial', `sip:ben@${addresses[1]};transport=tcp`);
+    await callee.happened('CALL_INCOMING', marks[1], 20_000);
+    await callee.command('accept');
+    await caller.happened('CALL_ESTABLISHED', marks[0]);
+    await until(
+      'both have heard three seconds',
+      async () => {
+        const heard = await Promise.all([caller.decodedSeconds(), callee.decodedSeconds()]);
+        return heard.every((seconds) => seconds > 3);
+      },
+      {
+        deadlineMs: 30_000,
+        detail: () => `${caller.process.tail(60)}\n---\n${callee.process.tail(60)}\n${relay.tail()}`,
+      },
+    );
+    const carried = (await ownAllocations()).filter(({ peers }) => peers.includes(RELAY));
+    expect(carried.length).toBeGreaterThanOrEqual(2);
+    await caller.command('hangup');
+    await callee.happened('CALL_CLOSED', marks[1]);
+    for (const [phone, hz] of [[caller, 880] as const, [callee, 440] as const]) {
+      const sound = listen(phone.recording(), { hz, fromSeconds: 1, toSeconds: 2 });
+      expect(sound.continuity).toBeGreaterThan(0.9);
+    }
+    await Promise.all([caller.stop(), callee.stop()]);
   });
 });
 

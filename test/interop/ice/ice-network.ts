@@ -21,10 +21,23 @@ table ip guard {
 }
 `;
 
+/** No UDP on the line for SIP, nor where it would be lost in any case: an agent that hears so at once need not wait. */
+const ONLY_TCP = `
+table ip signalling {
+  chain out {
+    type filter hook output priority 0
+    oifname "sip" meta l4proto udp drop
+    ip daddr { 10.1.0.0/16, 203.0.113.100-203.0.113.110 } meta l4proto udp drop
+  }
+}
+`;
+
 export interface IceNetwork {
   readonly relay: Namespace;
   /** Where the two clients run. */
   readonly homes: readonly [Namespace, Namespace];
+  /** Joins the homes by a line for SIP over TCP that carries no UDP; their addresses on it. */
+  joinForSignalling(): readonly [string, string];
   remove(): void;
 }
 
@@ -50,5 +63,17 @@ export function buildIceNetwork(): IceNetwork {
     nat.feed(SYMMETRIC_NAT, 'nft', '-f', '-');
     return inside;
   };
-  return { relay, homes: [home(1), home(2)], remove: () => network.remove() };
+  const homes = [home(1), home(2)] as const;
+  const joinForSignalling = (): readonly [string, string] => {
+    const addresses = ['192.168.9.1', '192.168.9.2'] as const;
+    const [left, right] = homes.map((at, index) => ({
+      at,
+      device: 'sip',
+      address: `${addresses[index]}/24`,
+    }));
+    network.join(left!, right!);
+    for (const at of homes) at.feed(ONLY_TCP, 'nft', '-f', '-');
+    return addresses;
+  };
+  return { relay, homes, joinForSignalling, remove: () => network.remove() };
 }
