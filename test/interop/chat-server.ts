@@ -8,4 +8,6 @@ export interface ChatServerOptions {
   readonly certificate: IssuedCertificate;
   /** User name to password. */
   readonly accounts: Readonly<Record<string, string>>;
+  /** Words before the command, such as `ip netns exec <name>`. */
+  readonly inside?: readonly string[];
 }

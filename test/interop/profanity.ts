@@ -15,6 +15,8 @@ export interface ProfanityOptions {
   readonly port: number;
   /** File with the PEM of the authority that its server's certificate is of. */
   readonly authorityFile: string;
+  /** Words before the command, such as `ip netns exec <name>`. */
+  readonly inside?: readonly string[];
 }
 
 /** A running Profanity. */
@@ -48,7 +50,7 @@ export class Profanity {
 /** Starts it; it signs in at once. */
 export async function startProfanity(keeper: ProcessKeeper, options: ProfanityOptions): Promise<Profanity> {
   const { jid, password, host, port, authorityFile } = options;
-  const home = path.join(options.folder, 'profanity');
+  const home = path.join(options.folder, `profanity-${jid}`);
   const [config, data] = [path.join(home, 'config'), path.join(home, 'data')];
   for (const folder of [config, data]) mkdirSync(path.join(folder, 'profanity'), { recursive: true });
   const account = {
@@ -73,12 +75,12 @@ export async function startProfanity(keeper: ProcessKeeper, options: ProfanityOp
   };
   const base = ['-S', socket, '-f', '/dev/null'];
   const tmux = (...words: readonly string[]): string =>
-    execFileSync('tmux', [...base, ...words], {
+    execFileSync('tmux', ['-N', ...base, ...words], {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
       env: { ...process.env, ...env },
     });
-  keeper.start(['tmux', ...base, '-D'], { env });
+  keeper.start(['tmux', ...base, '-D'], { env, inside: options.inside ?? [] });
   const command = ['profanity', '-l', 'INFO', '-f', path.join(home, 'profanity.log'), '-a', 'work'];
   await until('tmux takes orders', () => {
     try {

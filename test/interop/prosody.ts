@@ -24,7 +24,10 @@ export async function startProsody(keeper: ProcessKeeper, options: ProsodyOption
     execFileSync('prosodyctl', ['--config', file, '--root', 'register', user, domain, password], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
-  const server = keeper.start(['prosody', '-F', '--config', file, '--root'], { name: `prosody-${address}` });
+  const server = keeper.start(['prosody', '-F', '--config', file, '--root'], {
+    name: `prosody-${address}`,
+    inside: options.inside ?? [],
+  });
   await server.said(/Activated service 'c2s'/);
   return server;
 }

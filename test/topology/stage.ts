@@ -23,6 +23,8 @@ export interface Stage {
   readonly folder: RunFolder;
   /** Signed the edge's public certificate; what clients believe. */
   readonly publicAuthority: TestAuthority;
+  /** Signed the certificates of the servers inside. */
+  readonly authority: TestAuthority;
   readonly kamailio: StartedProcess;
   readonly node: StartedProcess;
   /** Starts the node's web services, or Kamailio, again after a test has stopped them. */
@@ -59,7 +61,7 @@ export async function setStage(label: string, changes: StageChanges = {}): Promi
     const files = await writePairFiles(
       keeper,
       folder.path,
-      { edge: publicAuthority.issue([EDGE_NAME]), insideAuthority: inside.authority.certificate },
+      { edge: publicAuthority.issue([EDGE_NAME, DOMAIN]), insideAuthority: inside.authority.certificate },
       changes.core?.(inside.authority.issue([CORE_NAME, ADDRESS.core])),
       typeof changes.edge === 'function'
         ? (changes.edge as (path: string) => object)(folder.path)
@@ -76,9 +78,7 @@ export async function setStage(label: string, changes: StageChanges = {}): Promi
   }
 }
 
-interface Inside extends Pick<Stage, 'kamailio' | 'node' | 'startAgain'> {
-  readonly authority: TestAuthority;
-}
+type Inside = Pick<Stage, 'authority' | 'kamailio' | 'node' | 'startAgain'>;
 
 async function startInside(keeper: ProcessKeeper, ground: Ground, folder: string): Promise<Inside> {
   const authority = new TestAuthority(folder, 'inside');

@@ -24,13 +24,14 @@ export interface PairCertificates {
   readonly insideAuthority: string;
 }
 
-/** What a suite wants different in core's file: keys of `unified-cm[0]` and its `sip`, of `sip`, of `media`, and where state is kept. */
+/** What a suite wants different in core's file: keys of `unified-cm[0]` and its `sip`, of `sip`, of `media`, of `xmpp`, and where state is kept. */
 export interface CoreChanges {
   readonly stateDirectory?: string;
   readonly node?: Readonly<Record<string, unknown>>;
   readonly media?: Readonly<Record<string, unknown>>;
   readonly nodeSip?: Readonly<Record<string, unknown>>;
   readonly sip?: Readonly<Record<string, unknown>>;
+  readonly xmpp?: Readonly<Record<string, unknown>>;
 }
 
 /** Pairs an edge and a core with the command and writes their configuration beside the zone files. */
@@ -100,6 +101,7 @@ function coreSettings(
       },
     ],
     sip: { address: ADDRESS.core, ...changes.sip },
+    xmpp: { ...changes.xmpp },
     media: { ...changes.media },
     'state-directory': changes.stateDirectory ?? path.join(folder, 'core-state'),
     log: { level: 'debug' },
