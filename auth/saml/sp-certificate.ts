@@ -1,8 +1,6 @@
 // The key and self-signed certificate by which identity providers know this service (the guide's "Generate Certificate").
 // Identity providers pin the certificate through metadata and ask no authority, so that its subject says nothing.
 import { webcrypto } from 'node:crypto';
-import { Integer, Utf8String } from 'asn1js';
-import { AttributeTypeAndValue, Certificate, CryptoEngine, setEngine } from 'pkijs';
 
 export interface SigningCertificate {
   /** PEM. */
@@ -22,17 +20,19 @@ export async function createSigningCertificate(
   commonName: string,
   { fromMs, untilMs, bits }: { readonly fromMs: number; readonly untilMs: number; readonly bits: number },
 ): Promise<SigningCertificate> {
+  // Loaded on use: making a certificate is seldom, starting a process is not.
+  const [asn1, pki] = await Promise.all([import('asn1js'), import('pkijs')]);
   const { subtle } = webcrypto;
-  setEngine('node', new CryptoEngine({ name: 'node', crypto: webcrypto, subtle }));
+  pki.setEngine('node', new pki.CryptoEngine({ name: 'node', crypto: webcrypto, subtle }));
   const keys = await subtle.generateKey({ ...algorithm, modulusLength: bits }, true, ['sign', 'verify']);
-  const certificate = new Certificate({ version: 2 });
+  const certificate = new pki.Certificate({ version: 2 });
   const serial = webcrypto.getRandomValues(new Uint8Array(16));
   // Positive and without a leading zero octet.
   serial[0] = ((serial[0] ?? 0) & 0x3f) | 0x40;
-  certificate.serialNumber = new Integer({ valueHex: serial.buffer });
+  certificate.serialNumber = new asn1.Integer({ valueHex: serial.buffer });
   for (const name of [certificate.subject, certificate.issuer]) {
-    const value = new Utf8String({ value: commonName });
-    name.typesAndValues.push(new AttributeTypeAndValue({ type: '2.5.4.3', value }));
+    const value = new asn1.Utf8String({ value: commonName });
+    name.typesAndValues.push(new pki.AttributeTypeAndValue({ type: '2.5.4.3', value }));
   }
   certificate.notBefore.value = new Date(fromMs);
   certificate.notAfter.value = new Date(untilMs);
