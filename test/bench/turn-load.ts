@@ -20,7 +20,8 @@ export interface TurnRun {
   readonly seconds: number;
 }
 
-const PEER = { address: '127.0.0.1', port: 13_480 };
+export const PEER_PORT = 13_480;
+const PEER = { address: '127.0.0.1', port: PEER_PORT };
 
 export class TurnLoad {
   readonly #child: ChildProcessByStdio<Writable, Readable, null>;
@@ -43,6 +44,13 @@ export class TurnLoad {
   static async open(folder: string, shape: TurnShape, clients: number, payload: Buffer): Promise<TurnLoad> {
     const load = new TurnLoad(folder, clients);
     for (let index = 0; index < clients; index++) await load.#prepare(index, shape, payload);
+    return load;
+  }
+
+  /** Starts it for a bare relay that sends everything on to the peer. */
+  static openPlain(folder: string, clients: number, payload: Buffer): TurnLoad {
+    const load = new TurnLoad(folder, clients);
+    for (let index = 0; index < clients; index++) load.#say(`out ${index} ${payload.toString('hex')}`);
     return load;
   }
 

@@ -206,7 +206,7 @@ describe.skipIf('missing' in binding)('the native relay', () => {
     expect([arrived, echoed]).toEqual([order, order]);
   });
 
-  // From 256 packets on a peer has a connected socket beside the relayed address; nobody may notice.
+  // From 64 packets on a peer has a connected socket beside the relayed address; nobody may notice.
   test('a peer who gets much is heard, others of the relay too, and the port is free afterwards', async () => {
     const { relay, listener, at } = await rig();
     const { socket, end } = await client(listener);

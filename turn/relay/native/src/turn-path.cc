@@ -11,7 +11,7 @@ namespace viaduct {
 namespace {
 
 /** Packets to one peer from which on he gets a socket of his own, and how many such sockets there may be. */
-constexpr uint32_t kMuch = 256;
+constexpr uint32_t kMuch = 64;
 constexpr size_t kMaxDirects = 1024;
 /** ICMP errors of one socket that are read in one round; the rest waits for the next. */
 constexpr int kIcmpPerRound = 16;
