@@ -205,7 +205,7 @@ export class CoreFederation {
 
   /** False: stop; `resume` will be called. */
   #send(stanza: ServerStanza, resume: () => void): boolean {
-    const road = this.#roadOf({ from: stanza.from, to: stanza.to });
+    const road = this.#roadOf(stanza);
     if (road === undefined) return true;
     this.#unflushed.add(road);
     if (road.send(stanza)) return true;
@@ -218,7 +218,8 @@ export class CoreFederation {
     this.#unflushed.clear();
   }
 
-  #roadOf(pair: DomainPair): StanzaRoad | undefined {
+  #roadOf({ from, to }: DomainPair): StanzaRoad | undefined {
+    const pair = { from, to }; // of a stanza nothing else is kept
     if (this.#isClosing) return undefined;
     const key = pairKey(pair);
     const known = this.#roads.get(key);

@@ -19,7 +19,7 @@ import {
 } from '../../../zones/index.ts';
 import { EdgeFederation } from './edge-federation.ts';
 import type { EdgeFederationOptions } from './federation-options.ts';
-import { TestCertificates, type TestLeaf } from './test-certificates.ts';
+import { TestCertificates, type TestLeaf } from '../../../xmpp/s2s/test-certificates.ts';
 
 const HOST = '127.0.0.1';
 const CORE = 'core.example.com';
@@ -166,9 +166,11 @@ async function door(
 class Dialler {
   heard = '';
   readonly #socket: Socket;
+  readonly #closed: Promise<void>;
 
   constructor(socket: Socket) {
     this.#socket = socket;
+    this.#closed = new Promise((resolve) => socket.once('close', () => resolve()));
     socket.on('data', (chunk: Buffer) => {
       this.heard += chunk.toString();
     });
@@ -191,7 +193,7 @@ class Dialler {
   }
 
   async gone(): Promise<string> {
-    if (!this.#socket.destroyed) await once(this.#socket, 'close');
+    await this.#closed;
     return this.heard;
   }
 }
