@@ -2,7 +2,7 @@
 // device that guesses is shut out without its neighbours, and an operator lets both in again.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { until } from '../topology/until.ts';
-import { type Company, foundCompany } from './company.ts';
+import { type Company, foundCompany, linksUp } from './company.ts';
 import { ALICE, signIn, webClient } from './people.ts';
 import { dialTls } from './raw-client.ts';
 import { LAUNCHER } from './viaduct-process.ts';
@@ -89,5 +89,43 @@ describe('a device that guesses', () => {
       async () => (await statusAt(company.at.stranger, 'bob', 'builder')) === 200,
       { deadlineMs: 5_000, detail: () => company.edge.log(10) },
     );
+  });
+});
+
+describe('a restart of core', () => {
+  let small: Company;
+  beforeAll(async () => {
+    small = await foundCompany({
+      block: 35,
+      core: {
+        'rate-control': { logins: 3 },
+        'intrusion-protection': { categories: { 'http-auth': fast(3) } },
+      },
+    });
+    await small.start();
+  });
+  afterAll(() => small?.close());
+
+  async function signInAt(address: string, user: string, password: string) {
+    const client = webClient(small, address);
+    const answer = await client.toEdge(SETTINGS, { user, password });
+    client.close();
+    return answer;
+  }
+
+  test('forgets neither sign-ins nor failures', async () => {
+    const { client, stranger } = small.at;
+    for (let i = 0; i < 3; i += 1)
+      expect((await signInAt(client, ALICE.user, ALICE.password)).status).toBe(200);
+    for (let i = 0; i < 2; i += 1) expect((await signInAt(stranger, 'bob', `guess ${i}`)).status).toBe(401);
+    await small.core.stop();
+    await small.core.start();
+    await linksUp(small.edge, small.core);
+    const limited = await signInAt(client, ALICE.user, ALICE.password);
+    expect(limited.status).toBe(429);
+    expect(Number(limited.headers['retry-after'])).toBeGreaterThan(0);
+    expect(Number(limited.headers['retry-after'])).toBeLessThanOrEqual(300);
+    expect((await signInAt(stranger, 'bob', 'guess 3')).status).toBe(401);
+    expect(JSON.stringify((await small.core.status())['intrusion'])).toContain(`bob@${stranger}`);
   });
 });
