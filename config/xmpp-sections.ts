@@ -1,7 +1,8 @@
 // Messaging: what the edge's door and core's side may be set to. Off on both sides until the operator switches it on.
 import { z } from 'zod';
 import { coreFederation, edgeFederation } from './federation-sections.ts';
-import { count, duration, port, size, toggle } from './units.ts';
+import { secret } from './secret.ts';
+import { count, duration, hostName, port, size, toggle } from './units.ts';
 
 export const edgeXmpp = z
   .strictObject({
@@ -27,6 +28,19 @@ export const edgeXmpp = z
     'idle-timeout': duration('1 min', '24 h', '1 h').describe(
       'Longest silence of a session in both directions.',
     ),
+    certificates: z
+      .array(
+        z.strictObject({
+          domain: hostName().describe('Domain that clients ask for by SNI.'),
+          chain: secret().describe('PEM: certificate for the domain and its intermediates.'),
+          key: secret().describe('PEM: private key of the certificate.'),
+        }),
+      )
+      .max(1000)
+      .default([])
+      .describe(
+        'Certificates of single domains at this door. A client that asks for another name is shown that of the edge.',
+      ),
     websocket: z
       .strictObject({
         enabled: toggle(false).describe(

@@ -25,6 +25,11 @@ export function edgeXmppOptions(
     host: listen.external,
     port: xmpp.port,
     certificate: { chain: certificate.chain.reveal(), key: certificate.key.reveal() },
+    domainCertificates: xmpp.certificates.map(({ domain, chain, key }) => ({
+      domain,
+      chain: chain.reveal(),
+      key: key.reveal(),
+    })),
     name: edge.name,
     maxConnections: xmpp.maxConnections,
     maxConnectionsPerAddress: xmpp.maxConnectionsPerAddress,

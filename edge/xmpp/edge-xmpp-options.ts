@@ -33,6 +33,12 @@ export interface EdgeXmppOptions {
   readonly port: number;
   /** PEM texts of the public certificate. */
   readonly certificate: { readonly chain: string; readonly key: string };
+  /** Certificates for clients that ask for a domain by SNI; all others get `certificate`. */
+  readonly domainCertificates: readonly {
+    readonly domain: string;
+    readonly chain: string;
+    readonly key: string;
+  }[];
   /** Who edge says it is when a client names no domain. */
   readonly name: string;
   readonly maxConnections: number;

@@ -1,6 +1,6 @@
 // The XMPP plane of an edge: door 5222, the clients behind it, the links to the cores.
 import { createServer, type Server, type Socket } from 'node:net';
-import type { SecureContext, TLSSocket } from 'node:tls';
+import type { TLSSocket } from 'node:tls';
 import type { Duplex } from 'node:stream';
 import type { HeaderList } from '../../http/index.ts';
 import { CLIENT_PATH, LinkError, openEdgeEnd, type PeerIdentity, type XmppLink } from '../../zones/index.ts';
@@ -10,7 +10,7 @@ import { runClearPhase } from './clear-phase.ts';
 import { ClientSession, type ClientSocket } from './client-session.ts';
 import type { EdgeXmppOptions } from './edge-xmpp-options.ts';
 import { FramedStream } from './framed-stream.ts';
-import { doorContext, secure } from './tls-door.ts';
+import { DoorCertificates } from './tls-door.ts';
 import { WebSocketDoor } from './web-socket-door.ts';
 
 /** UTF-8 bytes that one UTF-16 unit may take. */
@@ -27,7 +27,7 @@ export interface EdgeXmppStatus {
 export class EdgeXmpp {
   readonly #options: EdgeXmppOptions;
   readonly #server: Server;
-  readonly #context: SecureContext;
+  readonly #certificates: DoorCertificates;
   readonly #admission: Admission;
   readonly #webSocket: WebSocketDoor | undefined;
   readonly #sockets = new Set<Socket>();
@@ -37,7 +37,7 @@ export class EdgeXmpp {
 
   constructor(options: EdgeXmppOptions) {
     this.#options = options;
-    this.#context = doorContext(options.certificate);
+    this.#certificates = new DoorCertificates(options);
     const { webSocketOrigins: origins, limits } = options;
     this.#webSocket =
       origins &&
@@ -180,7 +180,7 @@ export class EdgeXmpp {
 
   #startTls(raw: Socket, onSecured: (socket: TLSSocket) => void): void {
     const { count } = this.#options;
-    const socket = secure(raw, this.#context);
+    const socket = this.#certificates.secure(raw);
     let isSecured = false;
     socket.on('error', () => {
       if (!isSecured) count('handshake-failed', 'tls');

@@ -1,12 +1,17 @@
 // What the internet may send to the messaging door of a real edge: every row ends with the stream error of RFC 6120 or a
 // closed connection, is counted, and leaves nothing behind. No messaging server stands inside: none of it may get there.
+import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { connect as connectTcp, type Socket } from 'node:net';
 import { connect as connectTls, type ConnectionOptions } from 'node:tls';
+import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { until } from '../topology/until.ts';
-import { type Company, DOMAIN, foundCompany } from './company.ts';
+import { createLabAuthority } from '../../lab/authority/authority.ts';
+import { type Company, DOMAIN, EDGE_NAME, foundCompany } from './company.ts';
 
 const BLOCK = 43;
+const TENANT = 'tenant.example.org';
 const DOOR = { host: `127.0.${BLOCK}.10`, port: 5222 };
 const open = (to = DOMAIN): string =>
   `<?xml version='1.0'?><stream:stream to='${to}' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams' version='1.0'>`;
@@ -52,7 +57,13 @@ describe('the messaging door', { timeout: 30_000 }, () => {
   beforeAll(async () => {
     company = await foundCompany({
       block: BLOCK,
-      edge: { xmpp: { enabled: true, 'sign-in-timeout': '5 s' } },
+      edge: {
+        xmpp: {
+          enabled: true,
+          'sign-in-timeout': '5 s',
+          certificates: [{ domain: TENANT, chain: 'file:tenant.pem', key: 'file:tenant.key' }],
+        },
+      },
       core: {
         domains: [{ name: DOMAIN }, { name: 'off.example.com', messaging: false }],
         xmpp: { enabled: true },
@@ -65,6 +76,10 @@ describe('the messaging door', { timeout: 30_000 }, () => {
         ],
       },
     });
+    const authority = await createLabAuthority('Authority of a tenant', Date.now());
+    const tenant = await authority.issue([TENANT]);
+    for (const [name, text] of Object.entries({ 'tenant.pem': tenant.chain, 'tenant.key': tenant.key }))
+      writeFileSync(path.join(company.folder, name), text, { mode: 0o600 });
     await company.start();
   });
 
@@ -110,6 +125,17 @@ describe('the messaging door', { timeout: 30_000 }, () => {
     expect(await overTls([OPEN], { ALPNProtocols: ['h2'] })).toBe('');
     expect(await overTls([OPEN], { maxVersion: 'TLSv1.1', minVersion: 'TLSv1.1' })).toBe('');
     expect(await company.edge.counted('handshake-failed')).toBeGreaterThan(before);
+  });
+
+  it.each([
+    [TENANT, TENANT],
+    ['other.example.org', EDGE_NAME],
+  ])('shows a client that asks for %s the certificate of %s', async (servername, expected) => {
+    const socket = connectTls({ ...DOOR, servername, rejectUnauthorized: false });
+    socket.on('error', () => undefined);
+    await once(socket, 'secureConnect');
+    expect(socket.getPeerCertificate().subjectaltname).toBe(`DNS:${expected}`);
+    socket.destroy();
   });
 
   it('waits for nobody for ever', async () => {
