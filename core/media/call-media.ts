@@ -3,39 +3,28 @@
 // Trusts no description: read strictly, refused whole when an answer is not one; nothing is programmed before it is.
 import type { FlowId, ShownPacket } from '../../media/index.ts';
 import { EngineError, PortPoolError } from '../../media/index.ts';
-import {
-  parseSdp,
-  refusedMedia,
-  SdpError,
-  type CryptoAttribute,
-  type Sdp,
-  type SdpMedia,
-} from '../../sip/sdp/index.ts';
+import { parseSdp, refusedMedia, SdpError, type Sdp, type SdpMedia } from '../../sip/sdp/index.ts';
 import type { MediaSession, MediaSide } from '../sip/media-anchor.ts';
-import type { EncryptionPolicy } from './core-media-options.ts';
-import { chooseCrypto, PLAIN, type LegCrypto, type LegKeys } from './leg-keys.ts';
 import { MediaLine, type CaptureView, type LineAgreement, type LineHost } from './media-line.ts';
 import { MediaRefusal } from './media-refusal.ts';
 import { IceCall } from './ice-call.ts';
-import { anchorCandidates, offersCandidates, sessionIce, type IceReading } from './ice-section.ts';
+import { anchorCandidates, offersCandidates, sessionIce } from './ice-section.ts';
+import { ownAgreement, passedAgreement } from './line-agreement.ts';
 import { LegOrigin } from './origin.ts';
-import { answerPassage, isReflected, passSection, type PassedSection } from './passed-section.ts';
+import type { PassedSection } from './passed-section.ts';
 import {
-  profile,
-  readSection,
-  writeSection,
-  writeSession,
-  type OwnTransport,
-  type Section,
-} from './section.ts';
+  judgeSection,
+  planSection,
+  type Agreed,
+  type Plan,
+  type SectionRules,
+  type Verdict,
+} from './section-plan.ts';
+import { profile, readSection, writeSection, writeSession, type OwnTransport } from './section.ts';
 
-export interface CallMediaOptions {
+export interface CallMediaOptions extends SectionRules {
   readonly callId: string;
   readonly insideAddress: string;
-  readonly insideEncryption: EncryptionPolicy;
-  /** Keys and candidates may go on as they came. */
-  readonly mayPassIce: boolean;
-  readonly iceReading: IceReading;
   /** An edge's address, where the traversal path of a client begins. */
   readonly onAnchor: (address: string) => void;
   readonly randomBelow: (limit: number) => number;
@@ -44,16 +33,6 @@ export interface CallMediaOptions {
   readonly onClosed: (reason: string) => void;
   readonly onInactive: () => void;
   readonly count: (event: string, reason?: string) => void;
-}
-
-/** What was offered at one index and whether we can carry it. */
-interface Plan {
-  readonly section: Section;
-  readonly usable: boolean;
-  /** The a=crypto line of the offer that we take. */
-  readonly chosen: CryptoAttribute | undefined;
-  /** Its keys and candidates went on as they came. */
-  readonly passed: PassedSection | undefined;
 }
 
 interface Exchange {
@@ -67,18 +46,6 @@ interface Exchange {
   /** The exchange before this one. */
   former: Exchange | undefined;
 }
-
-/** One index of an answer: refused, or agreed with these crypto lines. */
-type Verdict =
-  | { readonly refused: true }
-  | {
-      readonly refused: false;
-      readonly section: Section;
-      readonly client: CryptoAttribute | undefined;
-      readonly inside: CryptoAttribute | undefined;
-      /** Keys are the two ends': what of the answer goes on as it came. */
-      readonly passed?: PassedSection | undefined;
-    };
 
 export class CallMedia implements MediaSession {
   readonly callId: string;
@@ -136,7 +103,9 @@ export class CallMedia implements MediaSession {
     const sdp = parseSdp(bytes);
     if (sdp.media.length < (this.#last?.plans.length ?? 0))
       throw new MediaRefusal('bad-offer', 'Media section missing');
-    const plans = sdp.media.map((_, index) => this.#plan(from, sdp, index));
+    const plans = sdp.media.map((_, index) =>
+      planSection(from, sdp, index, this.#lines[index], this.#options),
+    );
     const wanted = plans.some((plan) => plan.section.active);
     if (wanted && !plans.some((plan) => plan.usable))
       throw new MediaRefusal('no-usable-media', 'No usable media');
@@ -180,40 +149,6 @@ export class CallMedia implements MediaSession {
   #checkCurrent(exchange: Exchange): void {
     if (this.#closed || (this.#pending ?? this.#last) !== exchange)
       throw new MediaRefusal('closed', 'Offer withdrawn');
-  }
-
-  #plan(from: MediaSide, sdp: Sdp, index: number): Plan {
-    const section = readSection(sdp, index);
-    const passed = this.#pass(from, sdp, section, index);
-    const keys = from === 'client' ? this.#lines[index]?.clientKeys : this.#lines[index]?.insideKeys;
-    const chosen = section.content === 'rtp' ? this.#choose(from, section, keys) : undefined;
-    const plan = (usable: boolean): Plan => ({
-      section,
-      usable,
-      chosen,
-      passed: usable ? passed : undefined,
-    });
-    if (!section.active || section.content === 'unsupported') return plan(false);
-    if (section.content === 'opaque') return plan(true);
-    if (chosen !== undefined && keys?.reflects(chosen) === true) return plan(false);
-    return plan(chosen !== undefined || this.#mayBePlain(from, section));
-  }
-
-  /** What of a section may go on as it came; undefined where media has to end here. */
-  #pass(from: MediaSide, sdp: Sdp, section: Section, index: number): PassedSection | undefined {
-    const { mayPassIce, iceReading } = this.#options;
-    if (!mayPassIce || section.content !== 'rtp' || !section.active) return undefined;
-    return passSection(sdp, index, from, iceReading);
-  }
-
-  #choose(from: MediaSide, section: Section, keys: LegKeys | undefined): CryptoAttribute | undefined {
-    if (from === 'inside' && this.#options.insideEncryption === 'off') return undefined;
-    return keys === undefined ? chooseCrypto(section.crypto) : keys.choose(section.crypto);
-  }
-
-  /** Plain RTP: never outside; inside unless it says RTP/SAVP or the policy asks for SRTP. */
-  #mayBePlain(from: MediaSide, section: Section): boolean {
-    return from === 'inside' && !section.secure && this.#options.insideEncryption !== 'on';
   }
 
   #agreements(): Map<MediaLine, LineAgreement> {
@@ -313,7 +248,9 @@ export class CallMedia implements MediaSession {
     const sdp = parseSdp(bytes);
     if (sdp.media.length !== exchange.plans.length)
       throw new MediaRefusal('bad-answer', 'Media sections differ');
-    const verdicts = exchange.plans.map((plan, index) => this.#judge(from, plan, sdp, index));
+    const verdicts = exchange.plans.map((plan, index) =>
+      judgeSection(from, plan, sdp, index, this.#lines[index], this.#options),
+    );
     await Promise.all(
       exchange.plans.map((plan, index) =>
         verdicts[index]!.refused ? Promise.resolve() : this.#ensureLine(plan, index),
@@ -333,99 +270,16 @@ export class CallMedia implements MediaSession {
     return this.#writeAnswer(exchange, sdp, verdicts);
   }
 
-  #judge(from: MediaSide, plan: Plan, sdp: Sdp, index: number): Verdict {
-    const section = readSection(sdp, index);
-    if (!plan.usable || !section.active) return { refused: true };
-    if (section.content !== plan.section.content)
-      throw new MediaRefusal('bad-answer', 'Media protocol differs');
-    if (section.content === 'opaque')
-      return { refused: false, section, client: undefined, inside: undefined };
-    const line = this.#lines[index];
-    if (plan.passed !== undefined) {
-      const match = answerPassage(plan.passed, sdp, index, from, this.#options.iceReading);
-      if (match !== undefined && isReflected(match)) throw new MediaRefusal('bad-answer', 'SRTP required');
-      if (match !== undefined) {
-        const [client, inside] =
-          from === 'client' ? [match.answered, match.offered] : [match.offered, match.answered];
-        return { refused: false, section, client, inside, passed: match.passed };
-      }
-      if (from === 'client' || section.crypto.length > 0 || !this.#mayBePlain(from, section))
-        throw new MediaRefusal('bad-answer', 'SRTP required');
-      return { refused: false, section, client: plan.chosen, inside: undefined };
-    }
-    if (from === 'client') {
-      const client = line?.clientKeys.matchAnswer(section.crypto);
-      if (client === undefined || line?.clientKeys.reflects(client) === true) {
-        throw new MediaRefusal('bad-answer', 'SRTP required');
-      }
-      return { refused: false, section, client, inside: plan.chosen };
-    }
-    return { refused: false, section, client: plan.chosen, inside: this.#judgeInside(line, section) };
-  }
-
-  /** The crypto line that an inside answer agrees to; undefined for plain RTP where that is allowed. */
-  #judgeInside(line: MediaLine | undefined, section: Section): CryptoAttribute | undefined {
-    if (this.#options.insideEncryption === 'off') {
-      if (section.secure) throw new MediaRefusal('bad-answer', 'SRTP not offered');
-      return undefined;
-    }
-    const inside = line?.insideKeys.matchAnswer(section.crypto);
-    if (inside !== undefined && line?.insideKeys.reflects(inside) !== true) return inside;
-    if (inside !== undefined || !this.#mayBePlain('inside', section)) {
-      throw new MediaRefusal('bad-answer', 'SRTP required');
-    }
-    return undefined;
-  }
-
   #apply(exchange: Exchange, verdict: Verdict, index: number): void {
     if (verdict.refused) return this.#dropLine(index);
     const line = this.#lines[index]!;
-    const offered = exchange.plans[index]!.section;
-    const fromClient = exchange.from === 'client';
-    const inside = fromClient ? verdict.section : offered;
-    if (verdict.passed !== undefined) return this.#applyPassed(exchange, verdict, index);
-    const agree = (keys: LegKeys, attribute: CryptoAttribute | undefined): LegCrypto =>
-      attribute === undefined ? PLAIN : keys.agree(attribute);
-    line.program({
-      client: agree(line.clientKeys, verdict.client),
-      inside: agree(line.insideKeys, verdict.inside),
-      // We echo the offerer's a=rtcp-mux, offer it to clients and not inside.
-      clientMux: fromClient ? offered.mux : verdict.section.mux,
-      insideMux: fromClient ? false : offered.mux,
-      rtp: inside.rtp,
-      rtcp: inside.rtcp,
-      sendOnly: inside.sendOnly,
-      clockRate: verdict.section.clockRate,
-    });
-  }
-
-  #applyPassed(exchange: Exchange, verdict: Verdict & { refused: false }, index: number): void {
-    const line = this.#lines[index]!;
     const plan = exchange.plans[index]!;
     const fromClient = exchange.from === 'client';
-    const inside = fromClient ? verdict : { section: plan.section, passed: plan.passed };
-    const anchor = inside.passed?.ice?.anchor;
-    const rtp = anchor ?? inside.section.rtp;
-    const rtcp = anchor === undefined ? inside.section.rtcp : { ...anchor, port: anchor.port + 1 };
-    const [clientIce, insideIce] = fromClient
-      ? [plan.passed?.ice, verdict.passed?.ice]
-      : [verdict.passed?.ice, plan.passed?.ice];
-    const hear = (keys: LegKeys, attribute: CryptoAttribute | undefined): LegCrypto =>
-      attribute === undefined ? PLAIN : keys.hear(attribute);
-    line.program({
-      client: hear(line.clientKeys, verdict.client),
-      inside: hear(line.insideKeys, verdict.inside),
-      clientMux: plan.section.mux && verdict.section.mux,
-      insideMux: plan.section.mux && verdict.section.mux,
-      rtp,
-      rtcp,
-      sendOnly: inside.section.sendOnly,
-      clockRate: verdict.section.clockRate,
-      passthrough: {
-        ice: clientIce && insideIce && { client: clientIce, inside: insideIce },
-        checksTags: !this.ice.hasMovedOff,
-      },
-    });
+    const agreement =
+      verdict.passed === undefined
+        ? ownAgreement(line, fromClient, plan, verdict)
+        : passedAgreement(line, fromClient, plan, verdict, !this.ice.hasMovedOff);
+    line.program(agreement);
   }
 
   #writeAnswer(exchange: Exchange, sdp: Sdp, verdicts: readonly Verdict[]): Buffer {
@@ -433,7 +287,7 @@ export class CallMedia implements MediaSession {
       const offered = exchange.sdp.media[index]!;
       if (verdicts[index]!.refused) return refusedMedia(section, offered.protocol);
       const { content } = exchange.plans[index]!.section;
-      const { passed } = verdicts[index] as Verdict & { refused: false };
+      const { passed } = verdicts[index] as Agreed;
       const own =
         passed === undefined
           ? this.#ownAnswer(exchange, section, index)
