@@ -7,8 +7,12 @@ import { stringify } from 'yaml';
 import { printIdpMetadata, testKeys } from '../../auth/saml/test-idp.ts';
 import { ConfigError, type CoreConfig, loadCore } from '../../config/index.ts';
 import { createPair } from '../../zones/pair/pair.ts';
+import { systemClock } from '../../zones/index.ts';
+import { createSignOnPlane } from '../https/sign-on-plane.ts';
+import type { MediaAnchor } from '../sip/index.ts';
 import { accessSettings, edgeAddresses } from './https.ts';
 import { checkSignOn, signOnOptions, spMetadata } from './sign-on.ts';
+import { coreSipOptions } from './sip.ts';
 import { openState } from './state.ts';
 
 let folder = '';
@@ -163,6 +167,48 @@ test('redirect URIs go with their switches', async () => {
   expect(taken({})).toEqual([]);
   expect(taken({ 'client-redirect-uri': true })).toEqual(['https://app.example/back']);
   expect(taken({ 'ios-embedded-safari': true })).toEqual(['exampleapp://back']);
+  await state.store.close();
+});
+
+test('a phone may register with a simple token', async () => {
+  const state = await openState(undefined, { log: silent, count: () => undefined });
+  const config = load(usual);
+  const options = signOnOptions(config, state, []);
+  if (options === undefined) throw new Error('single sign-on is off');
+  const surroundings = {
+    core: 'core',
+    resolve: async () => [],
+    clock: systemClock,
+    log: silent,
+    count: () => undefined,
+  };
+  const revocations = { isRevoked: () => false, revoke: async () => undefined };
+  const { tokens } = createSignOnPlane(options, { ...surroundings, revocations });
+  const grant = {
+    user: 'alice',
+    homeCluster: 'c',
+    deployment: 'default',
+    clientId: 'C',
+    deviceId: 'D',
+    endsAt: undefined,
+  };
+  const { token } = await tokens.issue(grant);
+  const judge = coreSipOptions(config, {
+    nodes: () => [],
+    media: { open: () => Promise.reject(new Error('no call is made')) } as unknown as MediaAnchor,
+    tokens: undefined,
+    simpleTokens: tokens,
+    digest: undefined,
+    state,
+    log: silent,
+    count: () => undefined,
+  }).tokens;
+  expect(await judge?.(token)).toMatchObject({ user: 'alice', deployment: 'default' });
+  expect(await judge?.(`${token.slice(0, -1)}.`)).toMatchObject({
+    outcome: 'deny',
+    reason: 'token-malformed',
+  });
+  expect(await judge?.('a.b.c')).toMatchObject({ outcome: 'deny' });
   await state.store.close();
 });
 
