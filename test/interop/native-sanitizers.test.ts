@@ -1,11 +1,17 @@
-// Media's and TURN's native engines under clang's sanitizers, a few seconds each: random inputs on the packet path, then
+// Media's and TURN's native engines and the DTLS server under clang's sanitizers, a few seconds each: random inputs on the packet path, then
 // the whole engine on loopback while everything under it changes. `node test/fuzz/native/main.ts` does it for longer.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { buildProgram, missingPackages, writeSeeds, writeTurnSeeds } from '../fuzz/native/build.ts';
+import {
+  buildProgram,
+  missingPackages,
+  writeDtlsSeeds,
+  writeSeeds,
+  writeTurnSeeds,
+} from '../fuzz/native/build.ts';
 
 const missing = missingPackages();
 if (missing.length > 0) process.stderr.write(`SKIPPED native-sanitizers: needs ${missing.join(', ')}\n`);
@@ -28,6 +34,7 @@ describe.skipIf(missing.length > 0)('native engines', () => {
   test.each([
     ['packet-path', writeSeeds],
     ['turn-path', writeTurnSeeds],
+    ['dtls-path', writeDtlsSeeds],
   ] as const)('%s: no byte outside a buffer, no undefined behaviour', (program, write) => {
     const seeds = path.join(folder, `seeds-${program}`);
     write(seeds);

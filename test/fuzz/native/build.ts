@@ -12,6 +12,7 @@ const ADD_ON = {
   soak: 'media/native',
   'turn-path': 'turn/relay/native',
   'turn-soak': 'turn/relay/native',
+  'dtls-path': 'turn/native',
 } as const;
 type Program = keyof typeof ADD_ON;
 /** Sources that need Node and stay out. */
@@ -62,12 +63,25 @@ export function buildProgram(folder: string, name: Program, sanitizers: string):
       program,
       ...sourcesOf(ADD_ON[name]),
       path.join(import.meta.dirname, `${name}.cc`),
+      '-lssl',
       '-lcrypto',
       '-pthread',
     ],
     { stdio: ['ignore', 'pipe', 'pipe'] },
   );
   return program;
+}
+
+/** Inputs of the DTLS server to begin with: a handshake as it should be, one with every kind of damage. */
+export function writeDtlsSeeds(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  writeFileSync(path.join(folder, 'plain'), Buffer.alloc(64));
+  const damage = [1, 2, 4, 0x40, 0x80, 0x41, 0x81].flatMap((what) => [0, 0, 0, 0, what, 30, what, 3]);
+  writeFileSync(path.join(folder, 'damaged'), Buffer.from(damage));
+  writeFileSync(
+    path.join(folder, 'own'),
+    Buffer.from([3, 20, ...Buffer.alloc(20, 22), 0, 0, 3, 5, 1, 2, 3, 4, 5]),
+  );
 }
 
 /** Inputs of the TURN relay to begin with: each kind of record, a Send with every attribute that is known. */

@@ -4,7 +4,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { buildProgram, missingPackages, writeSeeds, writeTurnSeeds } from './build.ts';
+import { buildProgram, missingPackages, writeDtlsSeeds, writeSeeds, writeTurnSeeds } from './build.ts';
 
 const SOAK_SHARE = 0.25;
 
@@ -19,10 +19,11 @@ if (missing.length > 0) {
   process.stdout.write(`skipped: the native engine's fuzzing needs ${missing.join(', ')}\n`);
 } else {
   const folder = mkdtempSync(path.join(tmpdir(), 'viaduct-fuzz-'));
-  const share = String(Math.ceil(seconds / 2));
+  const share = String(Math.ceil(seconds / 3));
   for (const [program, write] of [
     ['packet-path', writeSeeds],
     ['turn-path', writeTurnSeeds],
+    ['dtls-path', writeDtlsSeeds],
   ] as const) {
     const corpus = path.join(folder, `corpus-${program}`);
     const seeds = path.join(folder, `seeds-${program}`);

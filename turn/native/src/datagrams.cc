@@ -24,6 +24,8 @@ int writeBio(BIO* bio, const char* data, int length) {
 int readBio(BIO* bio, char* data, int length) {
   Datagrams* datagrams = of(bio);
   BIO_clear_retry_flags(bio);
+  // An empty datagram would read as the end of a stream, and anybody can forge one.
+  while (!datagrams->received.empty() && datagrams->received.front().empty()) datagrams->received.pop_front();
   if (datagrams->received.empty()) {
     BIO_set_retry_read(bio);
     return -1;
