@@ -65,6 +65,10 @@ export interface IdentityProviders {
   of(domain: string): ProviderState | undefined;
   start(): void;
   close(): void;
+  /**
+   * A signature did not fit the keys of this provider: its URL is asked out of turn, seldom. True if its keys have changed.
+   */
+  renew(name: string): Promise<boolean>;
   /** Asks every URL now; resolves when all have answered or failed. */
   refresh(): Promise<void>;
   status(): readonly ProviderStatus[];
@@ -91,6 +95,8 @@ interface Entry {
   fetchedAt: number | undefined;
   problem: string;
   alarms: string;
+  /** Earliest moment of the next refresh out of turn. */
+  renewAt: number;
 }
 
 export function createIdentityProviders(options: IdentityProvidersOptions): IdentityProviders {
@@ -135,6 +141,17 @@ class Directory implements IdentityProviders {
     this.#cancel();
   }
 
+  async renew(name: string): Promise<boolean> {
+    const entry = this.#entries.find(({ options }) => options.name === name);
+    const now = this.#options.now();
+    if (entry?.options.url === undefined || now < entry.renewAt) return false;
+    entry.renewAt = now + this.#options.retryMs;
+    const before = fingerprintsOf(entry);
+    await this.#fetch(entry);
+    this.#warn(entry);
+    return fingerprintsOf(entry) !== before;
+  }
+
   async refresh(): Promise<void> {
     await Promise.all(this.#entries.map((entry) => this.#fetch(entry)));
     for (const entry of this.#entries) this.#warn(entry);
@@ -162,7 +179,14 @@ class Directory implements IdentityProviders {
 
   /** An imported document that cannot be used closes its provider's domains, not the process: calls go on. */
   #import(options: IdentityProviderOptions): Entry {
-    const entry: Entry = { options, metadata: undefined, fetchedAt: undefined, problem: '', alarms: '' };
+    const entry: Entry = {
+      options,
+      metadata: undefined,
+      fetchedAt: undefined,
+      problem: '',
+      alarms: '',
+      renewAt: 0,
+    };
     const { document, entityId } = options;
     if (document === undefined) return { ...entry, problem: 'its metadata has not been fetched yet' };
     try {
@@ -250,6 +274,10 @@ class Directory implements IdentityProviders {
     const fields = { event: 'Identity Provider Keys', provider, fingerprints };
     this.#options.log.info(fields, 'the identity provider signs with new certificates');
   }
+}
+
+function fingerprintsOf({ metadata }: Entry): string {
+  return (metadata?.certificates ?? []).map(({ fingerprint }) => fingerprint).join(' ');
 }
 
 function isGood({ notBefore, notAfter }: SigningCertificate, now: number): boolean {

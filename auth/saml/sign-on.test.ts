@@ -558,6 +558,24 @@ test('several signing certificates are good side by side; one that ended is not 
   expect(await both.verdict(sent, await truthful(sent.told))).toBe('accepted alice');
 });
 
+test('a provider that changes its keys of a sudden is asked for the new ones, seldom', async () => {
+  const [first, second] = await Promise.all([testKeys('idp'), testKeys('stranger')]);
+  const sudden = await openSignOn({ url: 'https://idp.example.com/metadata' });
+  const signedBy = async (told: Told, key: string): Promise<string> =>
+    printResponse(told, await sign(printAssertion(told), told.assertionId, { key }));
+  const forged = await sudden.begin();
+  sudden.publish(printIdpMetadata([first.certificate]));
+  expect(await sudden.verdict(forged, await signedBy(forged.told, second.key))).toBe('signature');
+  sudden.publish(printIdpMetadata([second.certificate]));
+  expect(await sudden.verdict(forged, await signedBy(forged.told, second.key))).toBe('signature');
+  sudden.clock.advance(60_000);
+  expect(await sudden.verdict(forged, await signedBy(forged.told, second.key))).toBe('accepted alice');
+  const old = await sudden.begin();
+  expect(await sudden.verdict(old, await signedBy({ ...old.told, assertionId: '_old' }, first.key))).toBe(
+    'signature',
+  );
+});
+
 test('user rules: another attribute, the domain taken off, capitals folded', async () => {
   const rule = await openSignOn({ user: { attribute: 'mail', stripDomain: true } });
   const sent = await rule.begin();

@@ -164,13 +164,8 @@ async function finish(options: SignOnOptions, returned: Returned): Promise<Signe
   const xml = decode(returned.samlResponse);
   const form = readResponseForm(xml, provider.options.allowSha1);
   checkOutside(form, pending);
-  const { certificates, options: settings } = provider;
-  const { allowSha1, wantAssertionSigned } = settings;
-  const signed = await openResponse(xml, form, options.keys, {
-    certificates,
-    allowSha1,
-    wantAssertionSigned,
-  });
+  const settings = provider.options;
+  const signed = await openWithKeys(options, xml, form, provider);
   const facts = readAssertion(signed, {
     issuer: pending.entityId,
     audience: options.entityId(pending.domain),
@@ -188,6 +183,27 @@ async function finish(options: SignOnOptions, returned: Returned): Promise<Signe
     cookieName: cookieName(pending.id),
     sessionEndsAt: facts.sessionEndsAt,
   };
+}
+
+/** Verifies and opens; a provider that has changed its keys without waiting for us is asked for the new ones, once. */
+async function openWithKeys(
+  options: SignOnOptions,
+  xml: string,
+  form: ResponseForm,
+  provider: ReadyProvider,
+): Promise<string> {
+  const { allowSha1, wantAssertionSigned, name } = provider.options;
+  const open = (certificates: readonly string[]): Promise<string> =>
+    openResponse(xml, form, options.keys, { certificates, allowSha1, wantAssertionSigned });
+  try {
+    return await open(provider.certificates);
+  } catch (error) {
+    const isSignature = error instanceof SamlFault && error.reason === 'signature';
+    if (!isSignature || !(await options.providers.renew(name))) throw error;
+    const renewed = options.providers.of(provider.options.domains[0] ?? '');
+    if (renewed?.kind !== 'ready' || renewed.options.name !== name) throw error;
+    return open(renewed.certificates);
+  }
 }
 
 /** The sign-in that RelayState names, if it was begun by this browser and ends where it should. */

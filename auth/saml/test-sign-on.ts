@@ -48,6 +48,8 @@ export interface TestSignOn {
   readonly clock: ManualClock;
   readonly providers: IdentityProviders;
   readonly signOn: SignOn;
+  /** What the provider's URL gives from now on. */
+  publish(metadata: string): void;
   /** Begins a sign-in; what a truthful provider would say to it. */
   begin(): Promise<{ begun: Begun; told: Told; relayState: string; requestId: string }>;
   /** Brings a response back in the browser that began. */
@@ -69,6 +71,7 @@ export async function openSignOn(change: Partial<IdentityProviderOptions> = {}):
   const [own, idp] = await Promise.all([testKeys('sp'), testKeys('idp')]);
   const nothing = (): void => undefined;
   let begunSoFar = 0;
+  let published = '';
   const store = createMemoryStore({
     journal: undefined,
     sweepMs: 60_000,
@@ -79,7 +82,7 @@ export async function openSignOn(change: Partial<IdentityProviderOptions> = {}):
   const space = { maxEntries: 1000, maxEntryLength: 4000, whenFull: 'refuse', durable: false } as const;
   const providers = createIdentityProviders({
     providers: [{ ...usualProvider, document: printIdpMetadata([idp.certificate]), ...change }],
-    fetch: () => Promise.reject(new Error('nobody there')),
+    fetch: () => (published === '' ? Promise.reject(new Error('nobody there')) : Promise.resolve(published)),
     refreshMs: 3_600_000,
     retryMs: 60_000,
     staleMs: 86_400_000,
@@ -106,6 +109,7 @@ export async function openSignOn(change: Partial<IdentityProviderOptions> = {}):
     clock,
     providers,
     signOn,
+    publish: (metadata) => void (published = metadata),
     async begin() {
       begunSoFar += 1;
       const begun = await signOn.begin('example.com', consumer, `192.0.2.${begunSoFar}`, purpose);

@@ -144,9 +144,10 @@ describe.skipIf(!canSignOn())('single sign-on through SimpleSAMLphp and Chromium
     client.close();
   });
 
-  test('new signing keys without new metadata are refused, and the log names the signature', async () => {
-    const first = await signingKeys();
-    provider.sign(first);
+  test('new signing keys are fetched when the first signature does not fit; a second change at once has to wait', async () => {
+    provider.sign(await signingKeys());
+    await expectOpen(tokenOf(await signIn('alice', 'wonderland', callback)));
+    provider.sign(await signingKeys());
     await signIn('alice', 'wonderland', /\/fedlet$/);
     await logged(/signature is not good/);
   });
