@@ -1,7 +1,7 @@
 // Finds the end of an element in bytes, if it is plain: a subset of XML that every parser reads alike, so that the bytes
 // themselves can be passed on in place of what a parser would print. Plain is: ASCII names without prefix, attributes without
 // space around `=`, no line breaks in values, the five predefined entities, well-formed UTF-8, tags that match, no `]]>`,
-// no carriage return, nothing that begins with `<!` or `<?`. All else is for the parser to judge (RFC 6120 §11, T-081).
+// no carriage return, nothing that begins with `<!` or `<?`. All else is for the parser to judge (RFC 6120 §11).
 // Trusts nothing; reads each byte once; holds nothing but one number per open tag.
 import type { StreamLimits } from './stream-parser.ts';
 
