@@ -1,7 +1,7 @@
 // SimpleSAMLphp from Debian as identity provider: its own files read from a folder of the test, PHP's built-in server behind
 // a TLS front of ours, nothing but loopback.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createServer, type IncomingMessage, request, type ServerResponse } from 'node:http';
+import { type IncomingMessage, request, type ServerResponse } from 'node:http';
 import { createServer as createSecureServer } from 'node:https';
 import type { Server } from 'node:net';
 import path from 'node:path';
