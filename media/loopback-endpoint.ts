@@ -11,6 +11,7 @@ export interface Datagram {
 export class LoopbackEndpoint {
   readonly address: TransportAddress;
   readonly received: Datagram[] = [];
+  #open = true;
   readonly #socket: Socket;
   readonly #waiting: ((datagram: Datagram) => void)[] = [];
   #taken = 0;
@@ -58,7 +59,9 @@ export class LoopbackEndpoint {
     return promise;
   }
 
+  /** Idempotent. */
   close(): void {
-    this.#socket.close();
+    if (this.#open) this.#socket.close();
+    this.#open = false;
   }
 }

@@ -19,18 +19,27 @@ Refusal unknown(const std::string& what, uint32_t handle) {
 const Refusal kForeign{"wrong-shard", "a flow's ports, links, keys and capture are of one shard"};
 
 /** Marks what leaves by this socket; on a refusal (it may need a privilege) packets go unmarked. */
-void mark(Port& port, uint8_t dscp) {
-  if (port.dscp == dscp || port.fd < 0) return;
+bool mark(Port& port, uint8_t dscp) {
+  if (port.dscp == dscp || port.fd < 0) return false;
   const int value = dscp << 2;  // the upper six bits; the lower two are ECN
   const bool six = port.bound.family == AF_INET6;
   setsockopt(port.fd, six ? IPPROTO_IPV6 : IPPROTO_IP, six ? IPV6_TCLASS : IP_TOS, &value, sizeof value);
   port.dscp = dscp;
+  return true;
+}
+
+/** Closes the socket beside a port, which opens again when there is much to send. */
+void leaveDirect(Path& path, Port& port) {
+  path.outbox.flush(path.now);
+  static_cast<PacketPath&>(path).closeDirect(port);
 }
 
 }  // namespace
 
 Engine::Worker::Worker(uint32_t number, const std::function<void()>& wake)
-    : events(kEventCapacity, wake), path(events, number), shard(path, "viaduct-media") {}
+    : events(kEventCapacity, wake), path(events, number), shard(path, "viaduct-media") {
+  path.receiveWith(shard);
+}
 
 Engine::Engine(const Limits& limits, std::function<void()> wake) : limits_(limits) {
   for (uint32_t number = 0; number < std::max(limits.shards, 1u); number++)
@@ -114,6 +123,7 @@ Refusal Engine::openPort(const Address& bind, bool trunk, uint32_t shard, uint32
   port->id = nextId_;
   port->trunk = trunk;
   port->shard = shard;
+  if (!trunk) port->direct = std::make_unique<Direct>();
   port->stunPerSecond = limits_.stunPerSecond;
   port->bound = *bound = boundAddress(fd);
   socklen_t optionBytes = sizeof *receiveBuffer;
@@ -129,7 +139,8 @@ void Engine::closePort(uint32_t id) {
   if (entry == ports_.end()) return;
   Shard& shard = shardOf(entry->second->shard);
   shard.forget(entry->second.get());
-  shard.post([port = entry->second](Path&) {
+  shard.post([port = entry->second](Path& path) {
+    leaveDirect(path, *port);
     Shard::close(*port);
     port->flow = nullptr;
   });
@@ -147,6 +158,7 @@ Refusal Engine::movePort(uint32_t id, uint32_t shard) {
     return {"input-taken", "a port moves without its flow and links"};
   }
   if (port->shard == shard) return {};
+  shardOf(port->shard).post([port](Path& path) { leaveDirect(path, *port); });
   shardOf(port->shard).release(port.get());
   port->shard = shard;
   if (shardOf(shard).watch(port.get())) return {};
@@ -309,7 +321,8 @@ Refusal Engine::resolve(const OutputSpec& spec, uint32_t shard, Output* output) 
     if (port->second->shard != shard) return kForeign;
     output->port = port->second;
     output->remote = spec.remote;
-    mark(*output->port, spec.dscp);
+    if (mark(*output->port, spec.dscp))
+      shardOf(shard).post([port = output->port](Path& path) { leaveDirect(path, *port); });
   }
   return {};
 }

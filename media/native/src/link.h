@@ -22,6 +22,13 @@ constexpr uint32_t kChannels = 0x10000 - kFirstChannel;
 
 struct Flow;
 struct Link;
+struct Port;
+
+/** A socket beside a port that is connected to whom the port sends much: the kernel looks up the way there once. */
+struct Direct : Socket {
+  Port* port = nullptr;
+  Address peer;
+};
 
 /** A socket of media, or of links. */
 struct Port : Socket {
@@ -29,6 +36,10 @@ struct Port : Socket {
   uint8_t dscp = 0;    // set on the socket: likewise
   bool trunk = false;
   Flow* flow = nullptr;  // media: who gets what arrives
+  // Media, the shard's: the socket beside it, and how often in a row something else was sent to one address.
+  std::unique_ptr<Direct> direct;
+  Address streakTo;
+  uint32_t streak = 0;
 
   // Trunk: its links by remote. Few, so a list, the one of the last packet first; STUN is bounded per second, half
   // of it kept for the addresses of live links so that a flood cannot silence a peer's keepalive.

@@ -1,6 +1,8 @@
 // The packet path. Steps are in the order in which a packet meets them.
 #include "packet-path.h"
 
+#include <cerrno>
+
 namespace viaduct {
 namespace {
 
@@ -11,6 +13,11 @@ size_t headroom(const Output& output) { return output.link ? kChannelHeaderBytes
  * one in a round, so nothing of a stream changes places. Larger ones only follow each other.
  */
 constexpr size_t kSmallBytes = 500;
+
+/** So many packets in a row to one address are worth a socket of their own: a second of speech. */
+constexpr uint32_t kStreak = 50;
+/** Each is a descriptor. */
+constexpr size_t kMaxDirects = 16384;
 
 bool leadsSomewhere(const Output& output) { return output.link || output.port; }
 
@@ -28,6 +35,7 @@ PacketPath::PacketPath(Events& events, uint32_t shard)
       scratch_(new uint8_t[kMaxDatagramBytes]) {}
 
 void PacketPath::failed(Socket& socket, int error) {
+  if (socket.connected && error == ECONNREFUSED) return;  // somebody's ICMP about a packet long gone
   events_.tell(EventType::PortFailed, socket.id, static_cast<uint32_t>(error), Address());
 }
 
@@ -37,7 +45,7 @@ void PacketPath::died(const char* why) noexcept {
 }
 
 void PacketPath::receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) {
-  Port& port = static_cast<Port&>(socket);
+  Port& port = socket.connected ? *static_cast<Direct&>(socket).port : static_cast<Port&>(socket);
   if (port.trunk) return fromTrunk(port, bytes, length, source);
   if (port.flow != nullptr) fromPort(*port.flow, bytes, length, source);
 }
@@ -211,7 +219,7 @@ void PacketPath::send(Flow& flow, const Output& output, size_t length) {
     const bool leads = output.port && output.port->fd >= 0 && output.remote.port != 0;
     if (!leads) return flow.counters.drop(Drop::NoDestination);
     Counter& failed = flow.counters.drops[static_cast<size_t>(Drop::SendFailed)];
-    outbox.sendTo(*output.port, output.remote, length, {&flow.counters.packetsOut, &failed});
+    outbox.sendTo(way(*output.port, output.remote), output.remote, length, {&flow.counters.packetsOut, &failed});
   }
   flow.counters.packetsOut.add(1);
 }
@@ -222,6 +230,53 @@ void PacketPath::sendTo(Link& link, size_t length, uint8_t dscp) {
   int32_t* open = &link.openTrains[dscp >> 3 & (Link::kMarks - 1)][small ? length % 8 : 8];
   outbox.sendTrain(*link.port, link.remote, length, {&link.counters.packetsOut, nullptr}, open, small, dscp);
 }
+
+Socket& PacketPath::way(Port& port, const Address& to) {
+  Direct* direct = port.direct.get();
+  if (direct == nullptr) return port;
+  if (direct->fd >= 0 && direct->peer == to) {
+    port.streak = 0;
+    return *direct;
+  }
+  port.streak = port.streakTo == to ? port.streak + 1 : 0;
+  port.streakTo = to;
+  if (port.streak < kStreak) return port;
+  port.streak = 0;
+  if (openDirect(port, to)) return *direct;
+  return port;
+}
+
+bool PacketPath::openDirect(Port& port, const Address& to) {
+  if (receiver_ == nullptr) return false;
+  outbox.flush(now);  // what is on its way by the former one
+  closeDirect(port);
+  if (directs_ >= kMaxDirects) return false;
+  Direct& direct = *port.direct;
+  direct.fd = connectBeside(port, to, 0);
+  if (direct.fd < 0) return false;
+  direct.id = port.id;
+  direct.bound = port.bound;
+  direct.port = &port;
+  direct.peer = to;
+  direct.connected = direct.hasErrorQueue = true;
+  const bool six = to.family == AF_INET6;
+  const int level = six ? IPPROTO_IPV6 : IPPROTO_IP, type = six ? IPV6_TCLASS : IP_TOS;
+  int mark = 0;
+  socklen_t bytes = sizeof mark;
+  if (getsockopt(port.fd, level, type, &mark, &bytes) == 0) setsockopt(direct.fd, level, type, &mark, sizeof mark);
+  directs_ += 1;
+  if (receiver_->watchHere(&direct)) return true;
+  closeDirect(port);
+  return false;
+}
+
+void PacketPath::closeDirect(Port& port) {
+  if (port.direct == nullptr || port.direct->fd < 0) return;
+  Shard::close(*port.direct);
+  directs_ -= 1;
+}
+
+void PacketPath::watchedAnew(Socket& socket) { closeDirect(static_cast<Port&>(socket)); }
 
 /** For an operator who has asked to see this call. */
 void PacketPath::show(const Flow& flow, CaptureView view, const uint8_t* bytes, size_t length) const {

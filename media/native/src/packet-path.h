@@ -17,6 +17,11 @@ class PacketPath final : public Path {
   void receive(Socket& socket, const uint8_t* bytes, size_t length, const Address& source) override;
   void failed(Socket& socket, int error) override;
   void died(const char* why) noexcept override;
+  void watchedAnew(Socket& socket) override;
+  /** The shard that receives; without one no socket is opened beside a port. */
+  void receiveWith(Shard& shard) { receiver_ = &shard; }
+  /** Of a port that closes or moves; within a change. */
+  void closeDirect(Port& port);
 
  private:
   void fromTrunk(Port& port, const uint8_t* bytes, size_t length, const Address& source);
@@ -33,11 +38,16 @@ class PacketPath final : public Path {
   /** Sends the packet that lies behind the headroom of `room()`. */
   void send(Flow& flow, const Output& output, size_t length);
   void sendTo(Link& link, size_t length, uint8_t dscp);
+  /** The socket by which a packet of this port leaves for `to`. */
+  Socket& way(Port& port, const Address& to);
+  bool openDirect(Port& port, const Address& to);
   void pass(Flow& flow);
   void show(const Flow& flow, CaptureView view, const uint8_t* bytes, size_t length) const;
 
   Events& events_;
   const uint32_t shard_;
+  Shard* receiver_ = nullptr;
+  size_t directs_ = 0;
   std::unique_ptr<uint8_t[]> plain_;    // an opened packet before it is sealed again
   std::unique_ptr<uint8_t[]> scratch_;  // a packet whose MKI was taken out
 };

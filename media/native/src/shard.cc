@@ -203,8 +203,10 @@ bool Shard::revive() {
   pending_.store(true);  // it may have left some
   closeDescriptors();
   if (!open()) return false;
-  for (Socket* socket : watched_)
-    if (socket->fd >= 0 && !watch(socket)) return false;
+  for (Socket* socket : watched_) {
+    path_.watchedAnew(*socket);
+    if (socket->fd >= 0 && !listenTo(socket)) return false;
+  }
   woken_.store(false);
   dead_.store(false, std::memory_order_release);
   if (!launch()) {

@@ -32,6 +32,8 @@ class Path {
   virtual void errorQueue(Socket&) {}
   /** Everything that could be received has been. */
   virtual void roundEnds() {}
+  /** A new thread begins to watch this socket: those that the path had opened beside it are to be closed. */
+  virtual void watchedAnew(Socket&) {}
   /** The thread ends for this reason without having been told to. Must not throw. */
   virtual void died(const char*) noexcept {}
 
