@@ -200,12 +200,13 @@ export class TurnServer {
   /** What grows with use: what a leak test reads. */
   sizes(): Readonly<Record<string, number>> {
     const { relays } = this.#engine.sizes();
-    const tcp = this.#tcpRelays?.sizes() ?? { relays: 0, peers: 0 };
+    const tcp = this.#tcpRelays?.sizes() ?? { relays: 0, peers: 0, leaving: 0 };
     return {
       ...this.#machine.sizes(),
       relays,
       tcpRelays: tcp.relays,
       tcpPeers: tcp.peers,
+      tcpLeaving: tcp.leaving,
       streams: this.#lines.size,
       streamOf: this.#lineOf.size,
     };

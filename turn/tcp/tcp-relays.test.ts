@@ -189,6 +189,17 @@ describe.skipIf(missing)('a connection to a peer', () => {
   });
 });
 
+test.skipIf(missing)('a client that never reads is cut with the server, whatever waits for it', async () => {
+  const { server, port } = await started();
+  const peer = await peerThat((socket) => socket.end(Buffer.alloc(4 * 1024 * 1024)));
+  const { control, turn } = await allocated(port);
+  const data = await bound(port, turn, idOf(await control.ask(turn.connect(peer))));
+  data.pause();
+  await expect.poll(() => server.sizes()).toMatchObject({ streams: 1 });
+  await server.close('test');
+  expect(server.sizes()).toMatchObject({ tcpPeers: 0, tcpLeaving: 0 });
+});
+
 describe.skipIf(missing)('a peer that connects', () => {
   test('with a permission becomes a stream of the client; without, it is closed', async () => {
     const { server, port } = await started();

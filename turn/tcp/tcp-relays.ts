@@ -30,6 +30,8 @@ export interface TcpRelayOptions {
 /** Connections that the kernel holds for us before we accept them. */
 const BACKLOG = 16;
 const KEEP_ALIVE_MS = 60_000;
+/** Silence of a socket whose other half is gone. */
+const LEAVE_MS = 30_000;
 
 interface TcpRelay {
   readonly allocation: AllocationId;
@@ -56,14 +58,16 @@ export class TcpRelays {
   readonly #own: readonly OwnAddress[];
   readonly #relays = new Map<AllocationId, TcpRelay>();
   readonly #peers = new Map<ConnectionId, Peer>();
+  /** Sockets whose other half is gone, until they have taken what was on its way to them. */
+  readonly #leaving = new Set<Socket>();
 
   constructor(options: TcpRelayOptions) {
     this.#options = options;
     this.#own = options.own.filter(({ announced, reachable }) => announced !== reachable);
   }
 
-  sizes(): { readonly relays: number; readonly peers: number } {
-    return { relays: this.#relays.size, peers: this.#peers.size };
+  sizes(): { readonly relays: number; readonly peers: number; readonly leaving: number } {
+    return { relays: this.#relays.size, peers: this.#peers.size, leaving: this.#leaving.size };
   }
 
   /** Opens an allocation's listeners, all or none. Rejects RelayEngineError. */
@@ -171,7 +175,7 @@ export class TcpRelays {
     client.setKeepAlive(true, KEEP_ALIVE_MS);
     client.on('error', () => undefined);
     // A side that is gone without a word takes the other along; an end in order lets what is under way arrive.
-    client.once('close', () => socket.destroySoon());
+    client.once('close', () => this.#leave(socket));
     if (rest.length > 0) socket.write(rest);
     client.pipe(socket);
     socket.pipe(client);
@@ -183,13 +187,23 @@ export class TcpRelays {
     if (peer === undefined) return;
     this.#release(connection, peer);
     peer.socket.destroy();
+    peer.client?.destroy();
   }
 
   #release(connection: ConnectionId, { socket, relay, client }: Peer): void {
     this.#peers.delete(connection);
     relay.counted.bytesFromClient += socket.bytesWritten;
     relay.counted.bytesFromPeers += socket.bytesRead;
-    client?.destroySoon();
+    if (client !== undefined) this.#leave(client);
+  }
+
+  /** Lets a socket take what is under way to it; who takes nothing for long enough is cut. */
+  #leave(socket: Socket): void {
+    if (socket.destroyed) return;
+    this.#leaving.add(socket);
+    socket.once('close', () => this.#leaving.delete(socket));
+    socket.setTimeout(LEAVE_MS, () => socket.destroy());
+    socket.destroySoon();
   }
 
   closeRelay(allocation: AllocationId, family?: AddressFamily): void {
@@ -215,6 +229,8 @@ export class TcpRelays {
   close(): void {
     for (const allocation of this.#relays.keys()) this.closeRelay(allocation);
     for (const connection of this.#peers.keys()) this.closePeer(connection);
+    for (const socket of this.#leaving) socket.destroy();
+    this.#leaving.clear();
   }
 
   /** Our own announced address is reached without going out to a NAT that may not turn connections round. */
