@@ -39,6 +39,8 @@ export async function startFederatingProsody(
     interfaces = { "${address}" }
     c2s_ports = { 5222 }
     s2s_ports = { 5269 }
+    s2s_direct_tls_ports = { 5270 }
+    s2s_direct_tls_ssl = { certificate = "${certificate}"; key = "${certificate}"; cafile = "${authority}" }
     http_ports = { }
     https_ports = { }
     component_ports = { }

@@ -48,7 +48,7 @@ interface World {
 function openOuter(at: Namespace): void {
   at.feed(
     `add rule ip outer through iifname "wan" tcp dport 5269 accept
-    add rule ip outer through iifname "dmz" ip saddr ${ADDRESS.edgeExternal} tcp dport 5269 accept
+    add rule ip outer through iifname "dmz" ip saddr ${ADDRESS.edgeExternal} tcp dport { 5269, 5270 } accept
     add rule ip outer through iifname "dmz" ip saddr ${ADDRESS.edgeExternal} udp dport 53 accept\n`,
     'nft',
     '-f',
@@ -107,19 +107,23 @@ async function buildWorld(label: string, ours: Kind, theirs: Kind, dialback: str
       },
     },
   });
-  const services = (...names: readonly [domain: string, target: string][]) =>
-    Object.fromEntries(
-      names.flatMap(([domain, target]) =>
-        [domain, `${ROOM}.${domain}`].map((name) => [`_xmpp-server._tcp.${name}`, { target, port: 5269 }]),
-      ),
-    );
+  // Prosody as the partner is found, and finds us, with TLS from the first byte (XEP-0368).
+  const isDirect = theirs === 'prosody';
+  const service = (isTls: boolean, domain: string, target: string, port: number) =>
+    [domain, `${ROOM}.${domain}`].map((name) => [
+      `_xmpp${isTls ? 's' : ''}-server._tcp.${name}`,
+      { target, port },
+    ]);
   await Promise.all([
     startDnsmasq(keeper, {
       name: 'outside',
       at: ground.internet,
       address: ADDRESS.internetNearClients,
       hosts: { [EDGE_NAME]: ADDRESS.edgePublic, [PARTNER_HOST]: ADDRESS.internetNearClients },
-      services: services([DOMAIN, EDGE_NAME], [PARTNER, PARTNER_HOST]),
+      services: Object.fromEntries([
+        ...service(isDirect, DOMAIN, EDGE_NAME, 5269),
+        ...service(isDirect, PARTNER, PARTNER_HOST, isDirect ? 5270 : 5269),
+      ]),
     }),
     startDnsmasq(keeper, {
       name: 'inside',
@@ -130,7 +134,7 @@ async function buildWorld(label: string, ours: Kind, theirs: Kind, dialback: str
         [CORE_NAME]: ADDRESS.core,
         [EDGE_NAME]: ADDRESS.edgeInternal,
       },
-      services: services([PARTNER, CORE_NAME]),
+      services: Object.fromEntries(service(false, PARTNER, CORE_NAME, 5269)),
     }),
   ]);
   const ourServer: FederatingServer = {
