@@ -1,6 +1,6 @@
 // Metadata of identity providers: what is taken, what is refused by name, and how it comes and goes over time.
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test } from 'vitest';
 import { ManualClock } from '../../zones/test-clock.ts';
 import { createIdentityProviders, type IdentityProviderOptions } from './identity-providers.ts';
 import { readIdpMetadata } from './idp-metadata.ts';
@@ -8,9 +8,11 @@ import { readResponseForm } from './response-form.ts';
 import { SamlFault } from './saml-fault.ts';
 import { createSigningCertificate } from './sp-certificate.ts';
 import { entityIdOf, printSpMetadata } from './sp-metadata.ts';
-import { idpEntity, printIdpMetadata, sign, testKeys } from './test-idp.ts';
+import { idpEntity, makeTestKeys, printIdpMetadata, sign, testKeys } from './test-idp.ts';
 import { usualProvider } from './test-sign-on.ts';
 import { parseTree } from './xml-tree.ts';
+
+beforeAll(makeTestKeys, 60_000);
 
 const now = new ManualClock().wall();
 const idp = async (): Promise<string> => (await testKeys('idp')).certificate;

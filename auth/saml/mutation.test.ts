@@ -1,9 +1,12 @@
 // A genuine response with something changed anywhere: it signs in the same user or nobody, and only our own error is thrown
 // (T-120). Changes are of bytes, of whole elements, and of where elements stand.
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { beforeAll, expect, test } from 'vitest';
 import { SamlFault } from './saml-fault.ts';
+import { makeTestKeys } from './test-idp.ts';
 import { openSignOn, truthful } from './test-sign-on.ts';
+
+beforeAll(makeTestKeys, 60_000);
 
 type Change = (xml: string) => string;
 

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { beforeAll, expect, test } from 'vitest';
 import { printSpMetadata } from './sp-metadata.ts';
-import { printIdpMetadata, testKeys } from './test-idp.ts';
+import { makeTestKeys, printIdpMetadata, testKeys } from './test-idp.ts';
 import { audience, consumer, openSignOn } from './test-sign-on.ts';
 
 interface Request {
@@ -38,6 +38,7 @@ interface Samlify {
 const require = createRequire(import.meta.url);
 const samlify = require('samlify') as Samlify;
 
+beforeAll(makeTestKeys, 60_000);
 beforeAll(() => {
   // Its schema check wants a validator; the reading side is what is tried here.
   samlify.setSchemaValidator({ validate: async () => 'skipped' });

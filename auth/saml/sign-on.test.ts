@@ -4,6 +4,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { RateFault } from './sign-on.ts';
 import {
   encryptAssertion,
+  makeTestKeys,
   printAssertion,
   printIdpMetadata,
   printResponse,
@@ -24,8 +25,9 @@ import {
 
 let saml: TestSignOn;
 beforeAll(async () => {
+  await makeTestKeys();
   saml = await openSignOn();
-});
+}, 60_000);
 
 describe('the request', () => {
   test('is deflated, signed and names the consumer', async () => {

@@ -56,6 +56,11 @@ export function testKeys(name: string): Promise<SigningCertificate> {
   return made;
 }
 
+/** Makes every pair the tests use; for a hook, which may take its time on a loaded machine. */
+export async function makeTestKeys(): Promise<void> {
+  await Promise.all(['sp', 'idp', 'stranger', 'signer'].map(testKeys));
+}
+
 /** The assertion, unsigned. */
 export function printAssertion(told: Told): string {
   const conditions =

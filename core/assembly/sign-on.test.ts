@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { stringify } from 'yaml';
-import { printIdpMetadata, testKeys } from '../../auth/saml/test-idp.ts';
+import { makeTestKeys, printIdpMetadata, testKeys } from '../../auth/saml/test-idp.ts';
 import { ConfigError, type CoreConfig, loadCore } from '../../config/index.ts';
 import { createPair } from '../../zones/pair/pair.ts';
 import { systemClock } from '../../zones/index.ts';
@@ -16,6 +16,7 @@ import { coreSipOptions } from './sip.ts';
 import { openState } from './state.ts';
 
 let folder = '';
+beforeAll(makeTestKeys, 60_000);
 beforeAll(async () => {
   folder = mkdtempSync(path.join(tmpdir(), 'viaduct-saml-'));
   const write = (name: string, text: string): void =>

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { inflateRawSync } from 'node:zlib';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import {
+  makeTestKeys,
   printAssertion,
   printIdpMetadata,
   printResponse,
@@ -75,8 +76,9 @@ async function open(shared?: CoreHttpsOptions['sso']): Promise<TestCore> {
 }
 
 beforeAll(async () => {
+  await makeTestKeys();
   core = await open();
-});
+}, 60_000);
 afterAll(() => core.close());
 
 const header = (answer: string, name: string): string =>
