@@ -27,7 +27,7 @@ async function run(...words: string[]): Promise<void> {
   await program.parseAsync(words, { from: 'user' });
 }
 
-test('a certificate is made once, its key for the owner only', async () => {
+test('a certificate is made once, its key for the owner only', { timeout: 60_000 }, async () => {
   const folder = mkdtempSync(path.join(tmpdir(), 'viaduct-saml-cli-'));
   folders.push(folder);
   const out = path.join(folder, 'saml');

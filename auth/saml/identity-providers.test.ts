@@ -157,7 +157,7 @@ test('new keys are taken beside the old before these end; malformed metadata cha
   expect(opened.providers.of('example.com')).toMatchObject({ kind: 'ready', entityId: idpEntity });
 });
 
-test('an ended certificate is out of use, and warned of before', async () => {
+test('an ended certificate is out of use, and warned of before', { timeout: 30_000 }, async () => {
   const short = await createSigningCertificate('short', {
     fromMs: 0,
     untilMs: now + 40 * 86_400_000,
