@@ -23,7 +23,12 @@ const COTURN = (
 
 /** Starts a server; resolves once it answers. */
 export async function startTurnParty(name: TurnParty, folder: string): Promise<ChildProcess> {
-  const own = [process.execPath, ...FLAGS, path.join(import.meta.dirname, 'turn-server-process.ts'), String(TURN_PORT)];
+  const own = [
+    process.execPath,
+    ...FLAGS,
+    path.join(import.meta.dirname, 'turn-server-process.ts'),
+    String(TURN_PORT),
+  ];
   const coturn = [
     ...COTURN,
     '--userdb',
