@@ -4,7 +4,8 @@
 // management after that. SASL messages and stanzas are printed anew from parsed elements, their content untouched.
 // Trusts neither the client nor the edge that speaks for it; believes the server about success and nothing else.
 import type { Element } from 'ltx';
-import { NS_BIND, NS_CLIENT, NS_CLIENT_STATE, NS_SASL, NS_STREAM_MANAGEMENT } from './namespaces.ts';
+import { asksToBind, saysBound } from './binding.ts';
+import { NS_CLIENT, NS_CLIENT_STATE, NS_SASL, NS_STREAM_MANAGEMENT } from './namespaces.ts';
 import {
   bareName,
   decodeSasl,
@@ -318,7 +319,7 @@ export class SessionProxy {
     const isStanza = namespace === NS_CLIENT && STANZAS.has(local);
     if (!isStanza && !isManagement && namespace !== NS_CLIENT_STATE)
       throw new StreamError('unsupported-stanza-type', 'stanza-type', 'this is no stanza');
-    if (this.#phase === 'unbound' && !mayComeFirst(event, isStanza, isManagement))
+    if (this.#phase === 'unbound' && !asksToBind(event))
       throw new StreamError('not-authorized', 'order', 'no resource is bound yet');
     if (!isStanza || this.#phase === 'unbound') return [{ kind: 'to-server', text: wireOf(event) }];
     return passed('to-server', this.#policy?.toServer(event));
@@ -341,7 +342,7 @@ export class SessionProxy {
       case 'sign-in':
         return this.#serverSignIn(event);
       case 'unbound':
-        if (isBound(event)) this.#phase = 'bound';
+        if (saysBound(event)) this.#phase = 'bound';
         return [toClient(wireOf(event))];
       case 'bound':
         if (event.namespace !== NS_CLIENT) return [toClient(wireOf(event))];
@@ -386,22 +387,6 @@ function passed(kind: 'to-server' | 'to-client', stanza: PassedStanza | undefine
   if (stanza === undefined) return [];
   const action: SessionAction = { kind, text: stanza.text };
   return stanza.refused === undefined ? [action] : [count(stanza.refused), action];
-}
-
-function mayComeFirst(event: StreamElement, isStanza: boolean, isManagement: boolean): boolean {
-  return isStanza ? event.local === 'iq' && isBind(event.element) : isManagement && event.local === 'resume';
-}
-
-function isBind(element: Element): boolean {
-  return element.attrs.type === 'set' && element.getChild('bind', NS_BIND) !== undefined;
-}
-
-function isBound(event: StreamElement): boolean {
-  const { local, namespace } = event;
-  if (NS_STREAM_MANAGEMENT.includes(namespace)) return local === 'resumed';
-  if (local !== 'iq') return false;
-  const { element } = event;
-  return element.attrs.type === 'result' && element.getChild('bind', NS_BIND) !== undefined;
 }
 
 function toServer(element: Element): SessionAction {

@@ -46,6 +46,7 @@ export class FramedStream extends Duplex {
     this.#socket = socket;
     this.#options = options;
     this.#fromCore = new StanzaStream(options.server);
+    this.on('error', () => undefined); // told again by 'close'
     socket.on('error', () => this.destroy());
     socket.on('close', () => this.destroy());
     socket.on('message', (data: Buffer, isBinary) => this.#onMessage(data, isBinary));

@@ -34,7 +34,6 @@ beforeEach(async () => {
           onRefused,
           setTimeout,
         });
-        stream.on('error', () => undefined);
         streams.push(stream);
         onStream(stream);
       },
@@ -132,4 +131,26 @@ it('each element for a client is a message that declares what it uses', async ()
     expect.stringMatching(/^<stream:error .*<conflict/),
     `<close xmlns="${NS_FRAMING}"/>`,
   ]);
+});
+
+it('outlives a client that is gone while something is written to it, and a core that sends no stream', async () => {
+  const closed = Promise.withResolvers<void>();
+  onStream = (stream) => {
+    stream.once('close', () => closed.resolve());
+    client.terminate();
+    stream.resume();
+    for (let n = 0; n < 100; n += 1)
+      stream.write(n === 0 ? printHeader({ from: 'a', id: 'i' }) : '<message/>');
+  };
+  const client = connect();
+  client.on('error', () => undefined);
+  await closed.promise;
+  const over = Promise.withResolvers<void>();
+  onStream = (stream) => {
+    stream.once('close', () => over.resolve());
+    stream.resume();
+    stream.write('no stream at all');
+  };
+  connect().on('error', () => undefined);
+  await over.promise;
 });
