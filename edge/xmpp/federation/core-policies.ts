@@ -1,13 +1,20 @@
 // What the cores said about federation, one policy each; gone with the core. Decides nothing that core does not decide again.
 import type { DomainPair, PairPolicy } from '../../../xmpp/s2s/index.ts';
-import { federationPolicy, FederationRules, type PartnerTerms } from '../../../zones/index.ts';
+import {
+  type FederationPolicy,
+  federationPolicy,
+  FederationRules,
+  type PartnerTerms,
+} from '../../../zones/index.ts';
 
 export class CorePolicies {
   readonly #rules = new Map<string, FederationRules>();
 
-  /** Takes a core's message. @throws ZodError when it is malformed. */
-  learn(core: string, body: unknown): void {
-    this.#rules.set(core, new FederationRules(federationPolicy.parse(body)));
+  /** Takes a core's message and returns what it says. @throws ZodError when it is malformed. */
+  learn(core: string, body: unknown): FederationPolicy {
+    const policy = federationPolicy.parse(body);
+    this.#rules.set(core, new FederationRules(policy));
+    return policy;
   }
 
   forget(core: string): void {

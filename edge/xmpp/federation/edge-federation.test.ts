@@ -452,7 +452,7 @@ describe('the door', () => {
     }
     await expect
       .poll(() => world.federation.status())
-      .toEqual({ connections: 0, fromPartners: [], toPartners: [], questions: 0 });
+      .toEqual({ connections: 0, fromPartners: [], toPartners: [], questions: 0, notInCertificate: [] });
     expect(world.streams).toEqual([]);
   });
 
@@ -479,6 +479,19 @@ describe('the door', () => {
     await late.until(/EXTERNAL/);
     late.say(EXTERNAL);
     expect(conditionIn(await late.gone())).toBe('remote-connection-failed');
+  });
+
+  it('says which domains of ours its certificate does not name', async () => {
+    const warned: object[] = [];
+    const log = {
+      info: () => undefined,
+      warn: (fields: object) => warned.push(fields),
+      error: () => undefined,
+      debug: () => undefined,
+    };
+    const world = await door({ log }, { ...POLICY, domains: ['example.com', 'chat.example.com'] });
+    expect(world.federation.status().notInCertificate).toEqual(['chat.example.com']);
+    expect(warned).toEqual([{ domains: ['chat.example.com'] }]);
   });
 
   it('forgets the policy of a core that is gone', async () => {

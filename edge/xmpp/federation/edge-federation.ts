@@ -1,7 +1,11 @@
 // Federation at edge, put together: the door for partners' servers, the connections to them, the control messages of cores.
+import { X509Certificate } from 'node:crypto';
 import { createServer, type Server, type Socket } from 'node:net';
 import { createSecureContext, getCACertificates, type SecureContext } from 'node:tls';
 import {
+  type CertificateNames,
+  certificateNames,
+  coversDomain,
   type DialbackElement,
   dialbackKey,
   type DialbackResult,
@@ -37,6 +41,8 @@ export interface EdgeFederationStatus {
   /** `ours partner` of each stream to a partner. */
   readonly toPartners: readonly string[];
   readonly questions: number;
+  /** Domains of ours that our certificate does not name: partners will not believe it. */
+  readonly notInCertificate: readonly string[];
 }
 
 const KEEP_ALIVE_MS = 60_000;
@@ -54,11 +60,15 @@ export class EdgeFederation {
   readonly #sockets = new Set<Socket>();
   readonly #incoming = new Set<FromPartner>();
   readonly #outgoing = new Map<ToPartner, DomainPair>();
+  readonly #names: CertificateNames;
+  /** Domains of ours that our own certificate does not name. */
+  #notNamed: readonly string[] = [];
   #questions = 0;
 
   constructor(options: EdgeFederationOptions) {
     const { authorities, certificate, admits } = options;
     this.#options = options;
+    this.#names = certificateNames(new X509Certificate(certificate.chain).raw);
     const tls = {
       ...DOOR_TLS,
       cert: certificate.chain,
@@ -74,9 +84,19 @@ export class EdgeFederation {
       (raw) => this.#accept(raw),
     );
     this.controlHandlers = {
-      [FEDERATION_POLICY]: (body, from) => this.#policies.learn(from.peer.name, body),
+      [FEDERATION_POLICY]: (body, from) => this.#learn(from.peer.name, body),
       [FEDERATION_DIAL]: (body, from) => this.#dialFor(body, from.peer.name),
     };
+  }
+
+  #learn(core: string, body: unknown): void {
+    const { domains } = this.#policies.learn(core, body);
+    this.#notNamed = domains.filter((domain) => !coversDomain(this.#names, domain));
+    if (this.#notNamed.length === 0) return;
+    this.#options.log.warn(
+      { domains: this.#notNamed },
+      'the certificate for federation does not name these domains: partners will not believe it; set xmpp.federation.certificate',
+    );
   }
 
   /** A core's control channel is gone: what it said counts no more. */
@@ -113,6 +133,7 @@ export class EdgeFederation {
       fromPartners: [...this.#incoming].flatMap(({ pairs }) => pairs),
       toPartners: [...this.#outgoing.values()].map(pairKey),
       questions: this.#questions,
+      notInCertificate: this.#notNamed,
     };
   }
 
