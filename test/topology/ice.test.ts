@@ -6,9 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { Baresip } from '../interop/baresip.ts';
 import { EDGE_NAME } from './addresses.ts';
 import { establish, hangUp, talk } from './conversation.ts';
-import { countLinkMedia, joinHomes, letRelaysIn, readInner } from './firewalls.ts';
+import { breakLinks, countLinkMedia, healLinks, joinHomes, letRelaysIn, readInner } from './firewalls.ts';
 import { canRun } from './requirements.ts';
-import { outsidePhone, setStage, STAGE_PROGRAMS, type Stage } from './stage.ts';
+import { linksUp, outsidePhone, setStage, STAGE_PROGRAMS, type Stage } from './stage.ts';
 
 const CALLER_HZ = 440;
 const CALLEE_HZ = 880;
@@ -94,11 +94,13 @@ describe.skipIf(!able)('ICE passthrough', () => {
     expect(types).toEqual(['none', 'none']);
   });
 
-  test('two NATs that let nobody in: the edge’s TURN relay carries it, core sees nothing', async () => {
+  test('two NATs that let nobody in, and no media between edge and core: the edge’s TURN relay carries it', async () => {
     letRelaysIn(stage.ground.outer);
-    const { types, linkPackets } = await call(6.5, SERVER);
+    // Broken just before the call: the link counts as up for four seconds, ports are opened, checks get nowhere.
+    breakLinks(stage.ground.inner, ['media'], 'silence');
+    const { types } = await call(1, SERVER).finally(() => healLinks(stage.ground.inner));
     expect(types).toEqual([expect.stringMatching(/relay/), expect.stringMatching(/relay/)]);
-    expect(linkPackets).toBeLessThan(10);
+    await linksUp(stage.edge, stage.core);
   });
 
   test('one network: they speak to each other, neither edge nor core sees media', async () => {
