@@ -116,6 +116,7 @@ export class NativeRelay implements RelayEngine {
   }
 
   setClient(allocation: AllocationId, client: ClientEnd): void {
+    if (this.#binding.counters(this.#relay, allocation) === undefined) return;
     this.#binding.setClient(this.#relay, allocation, ...tupleOf(client));
     this.#attach(allocation, client);
   }
