@@ -1,12 +1,21 @@
 // TURN through the edge's own process and file: a client over UDP and one over TLS get relays and hear each other through
 // them; nothing of edge, core or the inside can be reached.
+import { spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
+import path from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { printChannelData } from '../../turn/channel-data.ts';
 import { TurnFramer } from '../../turn/doors/turn-framer.ts';
-import { ATTRIBUTE, findAttribute, parseStun, type TransportAddress } from '../../turn/index.ts';
+import {
+  ATTRIBUTE,
+  findAttribute,
+  loadTurnBinding,
+  parseStun,
+  type TransportAddress,
+} from '../../turn/index.ts';
 import { addressesOf, sendIndication, TestClient, verdictOf } from '../../turn/test-client.ts';
 import { type Company, EDGE_NAME, foundCompany } from './company.ts';
 
@@ -118,6 +127,30 @@ test('the port of HTTPS serves both: TURN by ALPN and by its first bytes', async
     const caller = await overTls(8443, alpn);
     expect((await caller.allocate()).address).toBe(company.at.edge);
   }
+});
+
+const hasDtls = !('missing' in loadTurnBinding());
+if (!hasDtls) process.stderr.write('SKIPPED DTLS: it was not built\n');
+
+test.skipIf(!hasDtls)('DTLS is served beside TLS, with the same certificate', async () => {
+  const { at, publicAuthority } = company;
+  const words = `s_client -dtls1_2 -connect ${at.edge}:5349 -verify_hostname ${EDGE_NAME} -verify_return_error`;
+  const authority = path.join(company.folder, 'public-authority-of-test.pem');
+  writeFileSync(authority, publicAuthority);
+  const client = spawn('openssl', [...words.split(' '), '-CAfile', authority], { stdio: 'pipe' });
+  let output = '';
+  const said = Promise.withResolvers<void>();
+  for (const stream of [client.stdout, client.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString();
+      if (/Verify return code|error/.test(output)) said.resolve();
+    });
+  }
+  client.on('close', () => said.resolve());
+  await said.promise;
+  client.stdin.end();
+  await once(client, 'close');
+  expect(output).toMatch(/Verify return code: 0 \(ok\)/);
 });
 
 // T-003: a user who may relay reaches no door of the company by it
