@@ -189,6 +189,19 @@ describe.skipIf(missing)('a handshake', () => {
     expect(server.status()).toMatchObject({ streams: 2 });
   });
 
+  test('a client that begins anew on its port, before it was done, goes on', async () => {
+    const { server, port, clock, tick } = await started();
+    const socket = await shaking(port);
+    clock.now = 10_001;
+    tick();
+    socket.send(clientHello(Buffer.alloc(0)), port, LOOPBACK);
+    const [verify] = (await once(socket, 'message')) as [Buffer];
+    socket.send(clientHello(cookieOf(verify)), port, LOOPBACK);
+    const [hello] = (await once(socket, 'message')) as [Buffer];
+    expect(hello[13]).toBe(2);
+    expect(server.status()).toMatchObject({ streams: 1 });
+  });
+
   test('noise in the middle of it neither ends it nor crashes', async () => {
     const { server, port } = await started();
     const socket = await shaking(port);

@@ -134,6 +134,27 @@ describe.skipIf(missing)('a connection to a peer', () => {
     expect(all.subarray(-8).toString()).toBe('greeting');
   });
 
+  test('over IPv6', async () => {
+    const six = { family: 6, bound: '::1', announced: '::1' } as const;
+    const { port } = await started({
+      policy: { allow: ['::1'], ownAddresses: [], relayAddresses: [] },
+      machine: { relayAddresses: [six] },
+    });
+    const listener = createServer((socket) => socket.end('six'));
+    listener.listen(0, '::1');
+    await once(listener, 'listening');
+    closing.push(() => listener.close());
+    const control = new Stream(await dial(port));
+    const turn = new TestClient(TEST_USER);
+    turn.learn(await control.ask(turn.allocate()));
+    const family = { type: ATTRIBUTE.requestedAddressFamily, value: Buffer.from([2, 0, 0, 0]) };
+    expect(verdictOf(await control.ask(turn.allocateTcp(family)))).toBe('success');
+    const at = listener.address();
+    const peer = { address: '::1', port: typeof at === 'object' ? (at?.port ?? 0) : 0 };
+    const data = await bound(port, turn, idOf(await control.ask(turn.connect(peer))));
+    expect(String((await once(data, 'data'))[0])).toBe('six');
+  });
+
   test('two peers from one relayed address', async () => {
     const { port } = await started();
     const peers = [
