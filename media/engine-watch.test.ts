@@ -24,6 +24,7 @@ test('each trouble has a name, and the same one fills no log', () => {
     threadRestarts: 1,
     threadsStuck: [0],
     portFailures: { ENETUNREACH: 4 },
+    refusedForPorts: 0,
   });
   watch.hear({ type: 'shard', shard: 0, state: 'running', cause: '' });
   watch.hear({ type: 'clock-step', byMs: -5000 });
@@ -41,6 +42,14 @@ test('each trouble has a name, and the same one fills no log', () => {
     'media-shard stuck',
     'media-shard running',
     'clock-step back',
+  ]);
+  for (const at of [20_000, 25_000, 30_000]) {
+    clock.now = at;
+    watch.portsExhausted({ firstPort: 36_002, lastPort: 59_999 });
+  }
+  expect(lines.slice(6)).toEqual([
+    expect.stringContaining('"ports":"36002-59999","refusals":1'),
+    expect.stringContaining('"refusals":3'),
   ]);
   for (let code = 0; code < 100; code++) watch.hear({ type: 'port-failed', port: 1, code: `E${code}` });
   expect(Object.keys((watch.status() as { portFailures: object }).portFailures)).toHaveLength(32);

@@ -36,6 +36,8 @@ export class EngineWatch {
   readonly #failures = new Map<string, PortFailures>();
   readonly #stuck = new Set<number>();
   #restarts = 0;
+  #exhausted = 0;
+  #exhaustedToldAt = -Infinity;
 
   constructor(options: EngineWatchOptions) {
     this.#options = options;
@@ -51,6 +53,19 @@ export class EngineWatch {
     log.warn(
       { byMs: event.byMs },
       'the time of day was set; media minds it not, certificates and tokens may',
+    );
+  }
+
+  /** A call was refused because every port of the range is lent. The others never notice. */
+  portsExhausted(range: { readonly firstPort: number; readonly lastPort: number }): void {
+    const { now, log } = this.#options;
+    this.#exhausted += 1;
+    if (now() - this.#exhaustedToldAt < SAME_LINE_MS) return;
+    this.#exhaustedToldAt = now();
+    const ports = `${range.firstPort}-${range.lastPort}`;
+    log.warn(
+      { ports, refusals: this.#exhausted },
+      'all media ports are lent: calls are refused until one ends; widen media.ports',
     );
   }
 
@@ -88,6 +103,11 @@ export class EngineWatch {
   /** For the status page. */
   status(): object {
     const portFailures = Object.fromEntries([...this.#failures].map(([code, { times }]) => [code, times]));
-    return { threadRestarts: this.#restarts, threadsStuck: [...this.#stuck], portFailures };
+    return {
+      threadRestarts: this.#restarts,
+      threadsStuck: [...this.#stuck],
+      portFailures,
+      refusedForPorts: this.#exhausted,
+    };
   }
 }

@@ -168,7 +168,10 @@ export class CoreMedia implements MediaAnchor {
         this.#ended(id);
       },
       onInactive: () => onInactive({ callId, key }),
-      count,
+      count: (event, reason) => {
+        if (reason === 'ports-exhausted') this.#watch.portsExhausted(this.#options);
+        count(event, reason);
+      },
     });
     return session;
   }

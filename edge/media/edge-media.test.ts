@@ -167,6 +167,7 @@ describe('control messages', () => {
     await expect(openStream({ link: 'b'.repeat(32) }, other)).rejects.toMatchObject({ code: 'exhausted' });
     expect(edge.sizes().sessions).toBe(3);
     expect(counted).toContain('media-refused ports-exhausted');
+    expect(edge.status()).toMatchObject({ engine: { refusedForPorts: 1 } });
   });
 
   test('another core can neither use, take nor close what is not its own', async () => {

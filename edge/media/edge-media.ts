@@ -111,7 +111,9 @@ export class EdgeMedia {
     try {
       return await action();
     } catch (error) {
-      this.#options.count('media-refused', reasonOf(error));
+      const reason = reasonOf(error);
+      this.#options.count('media-refused', reason);
+      if (reason === 'ports-exhausted') this.#watch.portsExhausted(this.#options);
       throw error;
     }
   }
