@@ -1,7 +1,7 @@
 // Chat through the pair, beside HAProxy → stunnel, the same Prosody behind both, on the same machine, turn by turn:
 //   ours:  clients ──TLS──▶ edge ──TLS──▶ core ──TLS──▶ Prosody      peer:  clients ──TLS──▶ HAProxy ──▶ stunnel ──TLS──▶ Prosody
-// Arguments: rounds (3) and seconds per measurement (4). Targets: stanzas/s not below the peer's; processor time of edge and
-// core per stanza at most half of Prosody's own.
+// Arguments: rounds (3), seconds per measurement (4), presence domains that core serves (1). Targets: stanzas/s not below the
+// peer's; processor time of edge and core per stanza at most half of Prosody's own.
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -35,7 +35,7 @@ interface Side {
 
 export async function run(args: readonly string[]): Promise<void> {
   if (!canRun('xmpp', ['prosody', 'prosodyctl', 'haproxy', 'stunnel'])) return;
-  const [rounds = 3, seconds = 4] = args.map(Number);
+  const [rounds = 3, seconds = 4, domains = 1] = args.map(Number);
   const now = Date.now();
   const [outside, inside] = await Promise.all([
     createLabAuthority('Outside', now),
@@ -49,6 +49,9 @@ export async function run(args: readonly string[]): Promise<void> {
       xmpp: { enabled: true, 'max-rate': '1 GiB' },
     },
     core: {
+      domains: [DOMAIN, ...Array.from({ length: domains - 1 }, (_, n) => `d${n}.${DOMAIN}`)].map((name) => ({
+        name,
+      })),
       xmpp: { enabled: true },
       'unified-cm': [
         {
