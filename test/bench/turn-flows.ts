@@ -15,6 +15,7 @@ type Party = TurnParty | 'C relay';
 const RATES = [50_000, 75_000, 100_000, 130_000, 160_000, 200_000, 250_000, 300_000, 400_000];
 /** Packets that may be lost before a rate is too much. */
 const LOSS = 0.001;
+const OVERLOADED = 0.9;
 const WARM_RATE = 25_000;
 const FLOWS = [1, 100, 1_000];
 const SIZES = [182, 1_200];
@@ -75,6 +76,7 @@ async function start(
 async function mostWithoutLoss(party: Party, folder: string, work: Work): Promise<string> {
   const { server, load } = await start(party, folder, work);
   let most = 0;
+  let clean = true;
   let perCore = 0;
   try {
     // Until each flow has had some hundred packets: what is done once for a flow is done then.
@@ -84,10 +86,10 @@ async function mostWithoutLoss(party: Party, folder: string, work: Work): Promis
       const { sent, received, seconds } = await load.run('ChannelData out', rate, work.trialMs);
       const cpu = cpuSeconds(server.pid!) - before;
       if (received > 0 && cpu > 0) perCore = Math.max(perCore, received / cpu);
-      if (received < sent * (1 - LOSS)) break;
-      most = received / seconds;
-      // The generator has no more to give.
-      if (sent / seconds < rate * 0.9) break;
+      clean &&= received >= sent * (1 - LOSS);
+      if (clean) most = received / seconds;
+      // The server, or the generator, has no more to give.
+      if (received < sent * OVERLOADED || sent / seconds < rate * OVERLOADED) break;
     }
   } finally {
     await load.close();
