@@ -65,6 +65,11 @@ test.each([
   expect(policy()(asked, aor, isOurs)).toEqual(reason === undefined ? undefined : { status: 403, reason });
 });
 
+test('a transfer that can be read in two ways is refused', () => {
+  const asked = request('REFER', 'sip:c@d', 'Refer-To: <tel:1>, <tel:0900>\r\n');
+  expect(policy()(asked, 'alice@example.com', isOurs)).toEqual({ status: 400, reason: 'Malformed Refer-To' });
+});
+
 test('an operator may let transfers go outside', () => {
   const judge = policy({ referElsewhere: 'allow' });
   expect(judge(refer('sip:x@partner.example'), 'alice@example.com', isOurs)).toBeUndefined();

@@ -12,6 +12,7 @@ export function dialPolicy({ dialPolicy: section, domains }: CoreConfig): Policy
   return (request, aor, isOurs) => {
     const target = dialTarget(request);
     if (target === undefined) return undefined;
+    if (target === 'unreadable') return { status: 400, reason: 'Malformed Refer-To' };
     const goesElsewhere = target.host !== undefined && !isOurs(target.host);
     if (request.method === 'REFER' && goesElsewhere && section.referElsewhere === 'deny')
       return { status: 403, reason: 'Transfer Outside Not Allowed' };

@@ -31,7 +31,7 @@ describe('a call', () => {
     ['tel:+49-900-123;phone-context=x', ['+49900123']],
     ['TEL:%2b49900123', ['+49900123']],
   ])('%s', (uri, forms) => {
-    expect(dialTarget(request('INVITE', uri))?.forms).toEqual(forms);
+    expect(dialTarget(request('INVITE', uri))).toMatchObject({ forms });
   });
 });
 
@@ -49,4 +49,11 @@ test.each([
   ['another scheme', request('INVITE', 'urn:service:sos')],
 ])('nothing is dialled by %s', (_name, asked) => {
   expect(dialTarget(asked)).toBeUndefined();
+});
+
+test.each([
+  ['two targets in one line', '<tel:1>, <tel:0900>'],
+  ['half a target', '<sip:1'],
+])('a transfer with %s is unreadable', (_name, referTo) => {
+  expect(dialTarget(request('REFER', 'sip:a@b', referTo))).toBe('unreadable');
 });

@@ -1,6 +1,6 @@
 // The one form of what a client dials, for rules that must not be spelled past (T-064): percent signs undone, visual
 // separators of numbers gone (RFC 3966 §5.1.1), host in lower case, parameters not looked at.
-import { parseNameAddr, unescapeUri, type SipRequest, type Uri } from '../../sip/index.ts';
+import { parseNameAddr, SipParseError, unescapeUri, type SipRequest, type Uri } from '../../sip/index.ts';
 
 /** A target in the forms that rules are written in. */
 export interface DialTarget {
@@ -10,12 +10,21 @@ export interface DialTarget {
   readonly host: string | undefined;
 }
 
-/** What a call or a transfer is for; undefined for other requests and for targets that nobody calls (`cid:`, `urn:`). */
-export function dialTarget(request: SipRequest): DialTarget | undefined {
+/**
+ * What a call or a transfer is for; undefined for other requests and for targets that nobody calls (`cid:`, `urn:`).
+ * `unreadable`: a transfer with several targets (RFC 3515 §2.1 allows one), or with one that another might read otherwise.
+ */
+export function dialTarget(request: SipRequest): DialTarget | 'unreadable' | undefined {
   if (request.method === 'INVITE') return targetOf(request.uri);
   if (request.method !== 'REFER') return undefined;
-  const referTo = request.headers.get('Refer-To');
-  return referTo === undefined ? undefined : targetOf(parseNameAddr(referTo).uri);
+  const [referTo, another] = request.headers.getAll('Refer-To');
+  if (referTo === undefined) return undefined;
+  try {
+    return another === undefined ? targetOf(parseNameAddr(referTo).uri) : 'unreadable';
+  } catch (error) {
+    if (error instanceof SipParseError) return 'unreadable';
+    throw error;
+  }
 }
 
 function targetOf(uri: Uri): DialTarget | undefined {
