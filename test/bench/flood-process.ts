@@ -26,6 +26,9 @@ export interface FloodHoldings {
   readonly counted: Readonly<Record<string, number>>;
 }
 
+/** More than one, so that links and calls of both rooms are on different ones. */
+const THREADS = 2;
+
 const LIMITS = {
   maxPorts: 5000,
   maxFlows: 10_000,
@@ -42,7 +45,7 @@ async function main(): Promise<void> {
   let kind: MediaEngine['kind'] = 'portable';
   const real = {
     createEngine: (onEvent: (event: EngineEvent) => void) => {
-      const { engine } = openEngine(LIMITS, 500, onEvent, order.engine);
+      const { engine } = openEngine(LIMITS, 500, onEvent, order.engine, THREADS);
       kind = engine.kind;
       return engine;
     },
