@@ -48,6 +48,8 @@ export interface NativeRelayBinding {
   closeRelay(relay: NativeHandle, allocation: number, family: number): void;
   counters(relay: NativeHandle, allocation: number): number[] | undefined;
   sweep(relay: NativeHandle): number[];
+  /** For tests: the thread dies by an exception (0), or ends (1). */
+  disturb(relay: NativeHandle, how: number): void;
   sizes(relay: NativeHandle): number[];
   close(relay: NativeHandle): void;
   errorName(errno: number): string;

@@ -48,6 +48,7 @@ async function atOnce(): Promise<UdpSocket> {
 interface Rig {
   readonly relay: NativeRelay;
   readonly strays: Map<StrayReason, number>;
+  readonly failures: string[];
   readonly sweep: () => void;
   readonly listener: number;
   readonly at: TransportAddress;
@@ -56,6 +57,7 @@ interface Rig {
 async function rig(onControl: RelayEvents['onControl'] = () => undefined): Promise<Rig> {
   if ('missing' in binding) throw new Error(binding.missing);
   const strays: Rig['strays'] = new Map();
+  const failures: string[] = [];
   let sweep = (): void => undefined;
   const relay = new NativeRelay(binding, {
     own: [],
@@ -68,12 +70,12 @@ async function rig(onControl: RelayEvents['onControl'] = () => undefined): Promi
     events: {
       onControl,
       onStray: (reason, packets) => strays.set(reason, (strays.get(reason) ?? 0) + packets),
-      onFailure: () => undefined,
+      onFailure: (where, code) => failures.push(`${where} ${code}`),
     },
   });
   closing.push(() => relay.close());
   const { id, bound } = await relay.openListener({ address: LOOPBACK, port: 0 });
-  return { relay, strays, sweep: () => sweep(), listener: id, at: bound };
+  return { relay, strays, failures, sweep: () => sweep(), listener: id, at: bound };
 }
 
 /** An allocation of `client` with a permission for every port of 127.0.0.9. */
@@ -238,6 +240,29 @@ describe.skipIf('missing' in binding)('the native relay', () => {
     relay.closeRelay(1);
     await relay.open({ allocation: 3, client: end, relays });
   });
+
+  test.each(['throw', 'end'] as const)(
+    'a thread that dies (%s) is replaced, told by name, and nobody loses his relay',
+    async (how) => {
+      const { relay, failures, listener, at } = await rig();
+      const { socket, end } = await client(listener);
+      await allocated(relay, 1, end);
+      const peer = await udp('127.0.0.9');
+      relay.bindChannel(1, 0x4000, peer.address());
+      peer.on('message', (bytes, { address, port }) => peer.send(bytes, port, address));
+      for (let round = 1; round <= 3; round++) {
+        // Enough that the peer has a connected socket, which the thread alone knows.
+        for (let index = 0; index < 100; index++) {
+          socket.send(printChannelData(0x4000, HELLO, false), at.port, at.address);
+          expect(await next(socket)).toEqual(printChannelData(0x4000, HELLO, false));
+        }
+        relay.disturb(how);
+        await expect.poll(() => failures.length, { interval: 1 }).toBe(round);
+      }
+      expect(new Set(failures)).toEqual(new Set(['engine thread-ended']));
+      expect(relay.counters(1)?.packetsFromPeers).toBe(300);
+    },
+  );
 
   test('allocations come and go, and it closes, with packets in flight', async () => {
     for (let round = 0; round < 5; round++) {

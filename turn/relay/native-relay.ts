@@ -175,6 +175,11 @@ export class NativeRelay implements RelayEngine {
     return { listeners, relays };
   }
 
+  /** Lets the thread die: for tests. */
+  disturb(how: 'throw' | 'end'): void {
+    this.#binding.disturb(this.#relay, how === 'throw' ? 0 : 1);
+  }
+
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;

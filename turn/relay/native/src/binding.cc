@@ -149,6 +149,11 @@ napi_value wakeAgain(Call& call) {
   return undefined(call.env);
 }
 
+napi_value disturb(Call& call) {
+  call.engine().disturb(call.at(1).handle());
+  return undefined(call.env);
+}
+
 napi_value sizes(Call& call) {
   const Relay& relay = call.engine();
   return list(call.env, {static_cast<double>(relay.listeners()), static_cast<double>(relay.relays())});
@@ -214,6 +219,7 @@ napi_value initialise(napi_env env, napi_value exports) {
       {"counters", invoke<counters>},
       {"sweep", invoke<sweep>},
       {"wakeAgain", invoke<wakeAgain>},
+      {"disturb", invoke<disturb>},
       {"sizes", invoke<sizes>},
       {"close", invoke<close>},
       {"errorName", errorName},

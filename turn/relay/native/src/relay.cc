@@ -1,8 +1,11 @@
 // The control path.
 #include "relay.h"
 
+#include <pthread.h>
+
 #include <algorithm>
 #include <cerrno>
+#include <stdexcept>
 
 namespace viaduct {
 namespace {
@@ -209,14 +212,35 @@ void Relay::closeSocket(const std::shared_ptr<Allocation>& allocation, std::shar
   socket = nullptr;
 }
 
-/** A dead thread has let go of everything: sockets that only it knew are closed, the others go to a new one. */
+void Relay::disturb(uint32_t how) {
+  shard_.post([how](Path&) {
+    if (how == 0) throw std::runtime_error("a test asked for it");
+    pthread_exit(nullptr);
+  });
+  shard_.settle();
+}
+
+/**
+ * A dead thread has let go of everything: sockets that only it knew are closed, the others go to a new one. Its last words
+ * come some instructions before its end; or after it, when a call that waited has had it replaced already.
+ */
 bool Relay::revive() {
-  if (!shard_.dead()) return true;
-  for (auto& [id, entry] : allocations_) {
-    path_.closeDirects(*entry.allocation, AF_INET);
-    path_.closeDirects(*entry.allocation, AF_INET6);
+  const bool hasDied = path_.hasDied();
+  if (!hasDied && !shard_.dead()) return true;
+  for (int tries = 0; tries < 1000 && !shard_.dead(); tries++) std::this_thread::yield();
+  std::vector<std::shared_ptr<Allocation>> all;
+  for (const auto& [id, entry] : allocations_) all.push_back(entry.allocation);
+  const auto closeAll = [all = std::move(all)](Path& path) {
+    for (const auto& allocation : all)
+      for (const uint16_t family : {AF_INET, AF_INET6}) turn(path).closeDirects(*allocation, family);
+  };
+  if (shard_.dead()) {
+    closeAll(path_);
+    return shard_.revive();
   }
-  return shard_.revive();
+  shard_.post(closeAll);
+  shard_.settle();
+  return true;
 }
 
 /** The thread is not woken: it hears of it before the next packet, or by the next sweep. */

@@ -49,6 +49,8 @@ class Relay {
   /** To be called in another turn of the loop when the listener was told that more waits. */
   void wakeAgain() { upward_.wakeAgain(); }
 
+  /** For tests: the thread dies by an exception (0), or ends (1). */
+  void disturb(uint32_t how);
   /** A new thread where the old one has died; false when the system has none. */
   bool revive();
   /** What waits for JavaScript, up to one turn's worth; true when more does. */

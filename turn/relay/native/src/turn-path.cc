@@ -149,6 +149,7 @@ void TurnPath::closeDirects(Allocation& allocation, uint16_t family) {
 }
 
 void TurnPath::died(const char*) noexcept {
+  died_.store(true);
   if (upward_.tell(Lane::Clients, Upcall::Failure, 2, 0, Address(), 0)) upward_.told(Lane::Clients);
   upward_.roundEnds();
 }

@@ -38,6 +38,8 @@ class TurnPath final : public Path {
   /** The thread that receives for this path. */
   void receiveWith(Shard& shard) { shard_ = &shard; }
   void died(const char* why) noexcept override;
+  /** The thread has begun to die; asked once. */
+  bool hasDied() { return died_.exchange(false); }
   /** Sends one message at once with DF set (RFC 8656 §14): what was sent before goes before. */
   void sendUnfragmented(TurnSocket& relay, const Outbound& out, Counter& failed);
 
@@ -63,6 +65,7 @@ class TurnPath final : public Path {
   Upward& upward_;
   Shard* shard_ = nullptr;
   size_t directs_ = 0;
+  std::atomic<bool> died_{false};
   /** Transaction ids of Data indications: random and drawn in bulk. */
   uint8_t ids_[kTransactionIdBytes * 256];
   size_t nextId_ = sizeof ids_;
