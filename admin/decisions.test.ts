@@ -6,7 +6,7 @@ let decisions: Decisions;
 let log: Log;
 let written: object[];
 beforeEach(() => {
-  decisions = createDecisions(2, () => 0);
+  decisions = createDecisions(5, () => 0);
   written = [];
   const write = (fields: object): void => void written.push(fields);
   log = decisions.tee({ debug: write, info: write, warn: write, error: write });

@@ -120,11 +120,21 @@ async function handle(options: GatewayOptions, exchange: ServerExchange, peer: P
   else await options.proxyLane(call, lane, rest);
 }
 
+/** Good lanes read lately; a client uses two or three all day. Each is shorter than a kilobyte. */
+const maxKnownLanes = 1024;
+const knownLanes = new Map<string, Lane>();
+
 function readLane(path: string): { lane: Lane; rest: string } | undefined {
   const split = splitLanePath(path);
   if (split === undefined) return undefined;
+  const { segment, rest } = split;
+  const known = knownLanes.get(segment);
+  if (known !== undefined) return { lane: known, rest };
   try {
-    return { lane: parseLane(split.segment), rest: split.rest };
+    const lane = parseLane(segment);
+    if (knownLanes.size >= maxKnownLanes) knownLanes.clear();
+    knownLanes.set(segment, lane);
+    return { lane, rest };
   } catch (error) {
     if (error instanceof LaneError) return undefined;
     throw error;

@@ -23,27 +23,25 @@ export interface AccessFacts {
   readonly reason: string | undefined;
 }
 
-/** The fields of the line; names and counts only of the query. */
+/** The line, always of one shape: what is undefined is not written. Names and counts only of the query. */
 export function accessLine(facts: AccessFacts): object {
   const { lane, query } = facts;
   return {
     transaction: facts.transaction,
     trackingId: facts.trackingId,
-    ...(facts.clientTrackingId === undefined
-      ? {}
-      : { clientTrackingId: facts.clientTrackingId.slice(0, MAX_LOGGED) }),
+    clientTrackingId: facts.clientTrackingId?.slice(0, MAX_LOGGED),
     client: facts.client,
     method: facts.method,
-    ...(lane === undefined ? {} : { domain: lane.domain }),
-    ...(lane?.kind === 'proxy' ? { node: `${lane.protocol}://${lane.host}:${lane.port}` } : {}),
+    domain: lane?.domain,
+    node: lane?.kind === 'proxy' ? `${lane.protocol}://${lane.host}:${lane.port}` : undefined,
     path: facts.path.slice(0, MAX_LOGGED),
-    ...(query === undefined ? {} : { query: redactQuery(query) }),
+    query: query === undefined ? undefined : redactQuery(query),
     status: facts.status,
     ms: Math.round(facts.elapsedMs * 10) / 10,
     bytesIn: facts.bytesIn,
     bytesOut: facts.bytesOut,
-    ...(facts.core === undefined ? {} : { core: facts.core }),
-    ...(facts.reason === undefined ? {} : { reason: facts.reason }),
+    core: facts.core,
+    reason: facts.reason,
   };
 }
 
