@@ -1,6 +1,7 @@
 // The last decisions of a process by tracking id, so that a refusal can be explained after the fact. Taken from the log lines
 // that are written anyway, told field by field from a closed list: nothing that is not logged is kept, and no query, password
-// or token ever told. Bounded in decisions, lines of each and characters of each field; the oldest goes first.
+// or token ever told. Kept as text in one piece of memory outside the heap: thousands of young objects that all live on
+// would cost the collector more than the requests. Bounded in bytes, lines told and characters of each field.
 import type { Log } from './log.ts';
 
 /** One line of a request's history: words and numbers only. */
@@ -9,6 +10,7 @@ export type Decision = Readonly<Record<string, string | number>>;
 export interface Decisions {
   /** The same log; lines with a tracking id are remembered too. */
   tee(log: Log): Log;
+  /** The newest lines of one request, oldest first. */
   find(trackingId: string): readonly Decision[];
 }
 
@@ -34,27 +36,26 @@ const FIELDS = [
   'bytesIn',
   'bytesOut',
 ] as const;
-/** What a client writes, or what is said of it. */
-const LONG = ['request', 'path', 'detail', 'query', 'clientTrackingId', 'claimedUser'] as const;
 const MAX_LINES = 4;
 const MAX_LENGTH = 300;
+const LINE_END = 0x0a;
 
-interface Line {
-  readonly trackingId: string;
-  readonly at: number;
-  readonly fields: object;
-}
-
-/** Remembers the last `maxLines` lines with a tracking id: one or two for each request. */
-export function createDecisions(maxLines: number, now: () => number): Decisions {
-  // Every request is remembered and hardly one is asked for: what can wait until then does.
-  const ring: (Line | undefined)[] = Array.from({ length: maxLines }, () => undefined);
-  let next = 0;
+/** Remembers lines in `maxBytes`; a request takes about 500. */
+export function createDecisions(maxBytes: number, now: () => number): Decisions {
+  const ring = Buffer.alloc(maxBytes);
+  let end = 0;
   const remember = (fields: object): void => {
-    const trackingId = Reflect.get(fields, 'trackingId') as unknown;
-    if (typeof trackingId !== 'string') return;
-    ring[next] = { trackingId, at: now(), fields: isSmall(fields) ? fields : readDecision(fields) };
-    next = (next + 1) % maxLines;
+    if (typeof Reflect.get(fields, 'trackingId') !== 'string') return;
+    // JSON has no line end inside.
+    const text = `${JSON.stringify({ ...fields, at: now() })}\n`;
+    const bytes = Buffer.byteLength(text);
+    if (bytes > maxBytes / 8) return;
+    if (end + bytes >= maxBytes) {
+      ring.fill(LINE_END, end);
+      end = 0;
+    }
+    end += ring.write(text, end);
+    ring[end] = LINE_END; // what is left of the line that was here
   };
   const level =
     (log: Log, name: keyof Log) =>
@@ -70,21 +71,36 @@ export function createDecisions(maxLines: number, now: () => number): Decisions 
       error: level(log, 'error'),
     }),
     find: (trackingId) =>
-      [...ring.slice(next), ...ring.slice(0, next)]
-        .filter((line) => line?.trackingId === trackingId)
+      linesWith(ring, trackingId)
+        .toSorted((a, b) => a.at - b.at)
         .slice(-MAX_LINES)
-        .flatMap((line) => line ?? [])
         .map(({ at, fields }) => ({ time: new Date(at).toISOString(), ...readDecision(fields) })),
   };
 }
 
-/** Whether the fields may be kept as they are: those a client can make long are not. */
-function isSmall(fields: object): boolean {
-  for (const name of LONG) {
-    const value = Reflect.get(fields, name) as unknown;
-    if (typeof value === 'string' && value.length > MAX_LENGTH) return false;
+/** Every whole line of that request. */
+function linesWith(ring: Buffer, trackingId: string): { at: number; fields: object }[] {
+  const needle = `"trackingId":${JSON.stringify(trackingId)}`;
+  const found: { at: number; fields: object }[] = [];
+  for (let hit = ring.indexOf(needle); hit !== -1; hit = ring.indexOf(needle, hit + needle.length)) {
+    const from = ring.lastIndexOf(LINE_END, hit) + 1;
+    const to = ring.indexOf(LINE_END, hit);
+    const line = parse(ring.toString('utf8', from, to === -1 ? ring.length : to));
+    if (line?.trackingId === trackingId) found.push({ at: line.at, fields: line });
   }
-  return true;
+  return found;
+}
+
+/** A line, or undefined for what an overwritten one has left. */
+function parse(text: string): { readonly trackingId: string; readonly at: number } | undefined {
+  try {
+    const line: unknown = JSON.parse(text);
+    if (typeof line !== 'object' || line === null) return undefined;
+    const { trackingId, at } = line as { trackingId?: unknown; at?: unknown };
+    return typeof trackingId === 'string' && typeof at === 'number' ? { ...line, trackingId, at } : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 function readDecision(fields: object): Decision {
@@ -92,12 +108,7 @@ function readDecision(fields: object): Decision {
   for (const name of FIELDS) {
     const value = Reflect.get(fields, name) as unknown;
     if (typeof value === 'number') entries.push([name, value]);
-    if (typeof value === 'string') entries.push([name, shortened(value)]);
+    if (typeof value === 'string') entries.push([name, value.slice(0, MAX_LENGTH)]);
   }
   return Object.fromEntries(entries);
-}
-
-/** A copy of the beginning: a slice would hold on to the whole. */
-function shortened(text: string): string {
-  return text.length <= MAX_LENGTH ? text : Buffer.from(text.slice(0, MAX_LENGTH), 'utf8').toString('utf8');
 }

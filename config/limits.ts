@@ -258,8 +258,8 @@ export const STORE_LIMITS = {
 /** Own rules of the allow list that change while core runs: one entry, a rules file. */
 export const RULE_BOOK_LIMITS = { maxEntries: 1, maxEntryLength: 8 * 1024 * 1024 } as const;
 
-/** Requests a process remembers, to explain them: about 1 KiB each. */
-export const MAX_DECISIONS = 5_000;
+/** What a process remembers of requests, to explain them: about 500 bytes each. */
+export const MAX_DECISION_BYTES = 4 * 1024 * 1024;
 
 /** What intrusion protection keeps; 100,000 of each take 60 MiB, the store's copy included (`bench -- auth`). */
 export const BAN_LIMITS = {

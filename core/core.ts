@@ -2,7 +2,7 @@
 // request again and speaks to call control. Order of opening: what answers first, the links to the edges last.
 import { adminPart, createDecisions, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
-import { type CoreConfig, MAX_DECISIONS } from '../config/index.ts';
+import { type CoreConfig, MAX_DECISION_BYTES } from '../config/index.ts';
 import { createTraversalClient } from '../zones/index.ts';
 import type { PeerIdentity, TraversalClient } from '../zones/index.ts';
 import { coreAccessDesk, coreRuleBook } from './assembly/access-desk.ts';
@@ -65,7 +65,7 @@ function assemble(
   const edges = () => clients.flatMap((client) => client.edges());
 
   const bans = coreBans(config, state.store, () => edges().map(({ control }) => control), observers('bans'));
-  const decisions = createDecisions(MAX_DECISIONS, Date.now);
+  const decisions = createDecisions(MAX_DECISION_BYTES, Date.now);
   const seen = { ...observers('https'), log: decisions.tee(log('https')) };
   const https = createCoreHttps(coreHttpsOptions(config, state, resolve, bans.list, seen));
   const rules = coreRuleBook(config, state.store, https.unifiedCm, log('https'));

@@ -3,7 +3,7 @@
 import { adminPart, createDecisions, createMetrics, openLog, openParts } from '../admin/index.ts';
 import type { Log, Metrics, Part } from '../admin/index.ts';
 import { edgeBanHandlers, ownBans, reportToCores, sendBans } from '../auth/index.ts';
-import { type EdgeConfig, MAX_DECISIONS } from '../config/index.ts';
+import { type EdgeConfig, MAX_DECISION_BYTES } from '../config/index.ts';
 import { TurnServer } from '../turn/index.ts';
 import { createTraversalServer } from '../zones/index.ts';
 import type { TraversalServer, ZonePlugs } from '../zones/index.ts';
@@ -56,7 +56,7 @@ function assemble(config: EdgeConfig, metrics: Metrics, log: (component: string)
 
   const bans = edgeBans(config, observers('bans'));
   reportToCores(bans, () => cores().map(({ control }) => control), Date.now);
-  const decisions = createDecisions(MAX_DECISIONS, Date.now);
+  const decisions = createDecisions(MAX_DECISION_BYTES, Date.now);
   const filter = packetFilter(config, bans, observers('bans'));
   const sip = new EdgeSip(edgeSipOptions(config, bans, observers('sip')));
   const media = new EdgeMedia(
