@@ -60,7 +60,7 @@ class Door implements HttpsDoor {
   readonly #handshaking = new Map<string, Admitted>();
   readonly #sockets = new Set<Socket>();
   readonly #connections = new Set<HttpServerConnection>();
-  readonly #underWay = new Set<Forward>();
+  #underWay = 0;
   #requests = 0;
   #draining = false;
   #drained: (() => void) | undefined;
@@ -101,7 +101,7 @@ class Door implements HttpsDoor {
 
   async drain(): Promise<void> {
     this.#draining = true;
-    if (this.#underWay.size === 0) return;
+    if (this.#underWay === 0) return;
     const { promise, resolve } = Promise.withResolvers<void>();
     this.#drained = resolve;
     await promise;
@@ -128,7 +128,7 @@ class Door implements HttpsDoor {
       connections: this.#admission.connections,
       handshakes: this.#admission.handshakes,
       addresses: this.#admission.addresses,
-      requestsUnderWay: this.#underWay.size,
+      requestsUnderWay: this.#underWay,
       requests: this.#requests,
       cores: this.#pools.stats(),
     };
@@ -244,7 +244,7 @@ class Door implements HttpsDoor {
       trackingId: this.#options.newUuid(),
       onDone: () => this.#onDone(forward, transaction, clientAddress, startedMs),
     });
-    this.#underWay.add(forward);
+    this.#underWay += 1;
     if (this.#draining) this.#refuseWhileDraining(forward);
     else forward.run();
   }
@@ -256,8 +256,8 @@ class Door implements HttpsDoor {
 
   #onDone(forward: Forward, transaction: number, client: string, startedMs: number): void {
     const { exchange, reason } = forward;
-    this.#underWay.delete(forward);
-    if (this.#draining && this.#underWay.size === 0) this.#drained?.();
+    this.#underWay -= 1;
+    if (this.#draining && this.#underWay === 0) this.#drained?.();
     this.#options.count(
       'https.request',
       exchange.status === 0 ? 'unanswered' : `${Math.trunc(exchange.status / 100)}xx`,
