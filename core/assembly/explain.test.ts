@@ -22,7 +22,7 @@ let standing: ExplainWorld['https']['standing'];
 
 beforeEach(() => {
   doors = openDoors();
-  decisions = createDecisions(10, () => 0);
+  decisions = createDecisions(16_384, () => 0);
   edgeSays = () => ({ decisions: [] });
   standing = async () => ({ limited: undefined, revoked: false });
   const now = doors.clock.wall;
