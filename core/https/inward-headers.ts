@@ -44,7 +44,7 @@ export function makeInwardHeaders(headers: HeaderList, trace: Trace, via: string
   stripCookie(headers);
   stripOwnToken(headers);
   headers.removeWhere((name) => isOurs(name));
-  if (trace.deviceCertificate !== undefined) headers.append(CLIENT_CERT, trace.deviceCertificate);
+  if (trace.deviceCertificate !== undefined) headers.append(CLIENT_CERT, trace.deviceCertificate.field);
   headers.append('TrackingID', trace.trackingId);
   if (trace.clientAddress !== undefined) headers.append('X-Forwarded-For', trace.clientAddress);
   headers.append('Via', via);

@@ -14,7 +14,7 @@ import {
 import { allow, deny } from '../../auth/verdict.ts';
 import type { ClusterOptions, UnifiedCm } from '../unified-cm/index.ts';
 import type { Call } from './call.ts';
-import { type DeviceCertificate, readDeviceCertificate } from './device-certificate.ts';
+import type { DeviceCertificate } from './device-certificate.ts';
 import type { ProxyTarget } from './pass.ts';
 
 export interface OnboardingOptions {
@@ -60,7 +60,7 @@ export function createOnboarding(options: OnboardingOptions): Onboarding {
     const { deployment } = call;
     const listing = current().decide({ deployment, method, protocol, host, port, path: rest });
     if (listing.outcome !== 'listed') return undefined;
-    const device = readDeviceCertificate(headers);
+    const device = call.trace.deviceCertificate;
     const verdict = await judge(options, call, device, listing.text);
     return { verdict, listing, answered: (status) => note(options, call, device, status) };
   };

@@ -3,14 +3,14 @@
 import { randomUUID } from 'node:crypto';
 import { isIP } from 'node:net';
 import type { HeaderList } from '../../http/index.ts';
-import { readDeviceCertificate } from './device-certificate.ts';
+import { type DeviceCertificate, readDeviceCertificate } from './device-certificate.ts';
 
 export interface Trace {
   /** Joins the log lines of edge, core and call control. */
   readonly trackingId: string;
   readonly clientAddress: string | undefined;
-  /** Client-Cert field of a device that edge says has proven itself; passed on inside. */
-  readonly deviceCertificate: string | undefined;
+  /** Certificate of a device that edge says has proven itself; passed on inside. */
+  readonly deviceCertificate: DeviceCertificate | undefined;
 }
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
@@ -23,6 +23,6 @@ export function readTrace(headers: HeaderList): Trace {
   return {
     trackingId: id !== undefined && uuid.test(id) ? id : randomUUID(),
     clientAddress: address !== undefined && isIP(address) !== 0 ? address : undefined,
-    deviceCertificate: readDeviceCertificate(headers)?.field,
+    deviceCertificate: readDeviceCertificate(headers),
   };
 }
