@@ -8,6 +8,7 @@ import {
   parseDigest,
   responseOf,
 } from './digest-credentials.ts';
+import { foldUser } from '../user-id.ts';
 import type { DigestSecrets } from './digest-secrets.ts';
 import type { Nonces } from './nonces.ts';
 
@@ -16,6 +17,10 @@ export interface DigestDoorOptions {
   readonly nonces: Nonces;
   /** In order of preference; each is a challenge of its own (RFC 8760 §2.3). */
   readonly algorithms: readonly DigestAlgorithm[];
+  /** Wrong answers in a user's name and period before fresh challenges go unjudged, as rate control of sign-ins; 0: no limit. */
+  readonly maxWrong: number;
+  readonly periodMs: number;
+  readonly now: () => number;
 }
 
 export interface DigestQuestion {
@@ -45,7 +50,9 @@ export interface DigestDoor {
 /** Stands in for the secret of a user who has none. */
 const nobody = randomBytes(32).toString('hex');
 
-export function createDigestDoor({ secrets, nonces, algorithms }: DigestDoorOptions): DigestDoor {
+export function createDigestDoor(options: DigestDoorOptions): DigestDoor {
+  const { secrets, nonces, algorithms } = options;
+  const guesses = createGuesses(options);
   return {
     challenges: (realm, isStale) =>
       algorithms.map(
@@ -62,11 +69,38 @@ export function createDigestDoor({ secrets, nonces, algorithms }: DigestDoorOpti
       const known = deployments
         .map((deployment) => ({ deployment, secret: secrets.find(deployment, username, realm, algorithm) }))
         .find(({ secret }) => secret !== undefined);
+      const owner = known && `${known.deployment}\n${foldUser(username)}`;
+      // A phone that has proven itself goes on with its nonce, whatever others guess in its user's name.
+      if (owner !== undefined && !nonces.isUsed(nonce) && guesses.isSpent(owner))
+        return { kind: 'wrong', claimed: username };
       const isRight = matches(responseOf(known?.secret ?? nobody, method, credentials), credentials.response);
-      if (known === undefined || !isRight) return { kind: 'wrong', claimed: username };
+      if (known === undefined || !isRight) {
+        if (owner !== undefined) guesses.add(owner);
+        return { kind: 'wrong', claimed: username };
+      }
       if (!nonces.use(nonce, nc)) return { kind: 'stale' };
       return { kind: 'user', user: username, deployment: known.deployment };
     },
+  };
+}
+
+/** Wrong answers per user and period. Only users who have signed in are in it, forgotten all at once with the period. */
+function createGuesses({
+  maxWrong,
+  periodMs,
+  now,
+}: Pick<DigestDoorOptions, 'maxWrong' | 'periodMs' | 'now'>) {
+  const counts = new Map<string, number>();
+  let period = 0;
+  const current = (): Map<string, number> => {
+    const at = Math.floor(now() / periodMs);
+    if (at !== period) counts.clear();
+    period = at;
+    return counts;
+  };
+  return {
+    isSpent: (owner: string): boolean => maxWrong > 0 && (current().get(owner) ?? 0) >= maxWrong,
+    add: (owner: string): void => void current().set(owner, (current().get(owner) ?? 0) + 1),
   };
 }
 

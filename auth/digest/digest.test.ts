@@ -96,7 +96,7 @@ describe('the door', () => {
     });
     secrets.remember('d', { user: 'Alice', password: 'wonderland' });
     const nonces = createNonces({ lifetimeMs: 300_000, maxUses: 3, maxNonces: 2, now, ...change });
-    const door = createDigestDoor({ secrets, nonces, algorithms });
+    const door = createDigestDoor({ secrets, nonces, algorithms, maxWrong: 8, periodMs: 300_000, now });
     const nonceOf = (challenge = ''): string => /nonce="([^"]+)"/.exec(challenge)?.[1] ?? '';
     const fresh = (): string => nonceOf(door.challenges(realm, false)[0]);
     const answer = (
@@ -180,7 +180,7 @@ describe('the door', () => {
   it('strangers cost no memory; a nonce that had to make room is not good again', () => {
     const { answer, fresh, nonces, clock } = doorOf();
     const first = fresh();
-    for (let i = 0; i < 1000; i += 1) answer(fresh(), { password: 'x' });
+    for (let i = 0; i < 1000; i += 1) answer(fresh(), { user: 'bob' });
     expect(nonces.size).toBe(0);
     answer(first);
     for (let i = 0; i < 2; i += 1) {
@@ -189,6 +189,17 @@ describe('the door', () => {
     }
     expect(nonces.size).toBe(2);
     expect(answer(first, { nc: '00000001' }).kind).toBe('stale');
+  });
+
+  it('guesses in a user’s name come to an end; a phone that has proven itself goes on', () => {
+    const { answer, fresh, clock } = doorOf();
+    const own = fresh();
+    expect(answer(own).kind).toBe('user');
+    for (let guess = 0; guess < 8; guess += 1) answer(fresh(), { password: 'x' });
+    expect(answer(fresh()).kind).toBe('wrong');
+    expect(answer(own, { nc: '00000002' }).kind).toBe('user');
+    clock.now += 300_000;
+    expect(answer(fresh()).kind).toBe('user');
   });
 
   it('what a sign-in left ends with it, and with a revocation', () => {

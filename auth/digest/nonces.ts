@@ -16,6 +16,8 @@ export interface Nonces {
   create(realm: string): string;
   /** `stale`: ours or not, the client may try again with a fresh one. Asked before credentials are judged. */
   isFresh(nonce: string, realm: string): boolean;
+  /** Whether good credentials have come with it before: only their owner knows it. */
+  isUsed(nonce: string): boolean;
   /** Takes the count of credentials that are good; false when it has been used. */
   use(nonce: string, nc: string): boolean;
   readonly size: number;
@@ -52,6 +54,7 @@ export function createNonces({ lifetimeMs, maxUses, maxNonces, now }: NonceOptio
       if (at > now() || now() - at >= lifetimeMs) return false;
       return used.has(nonce) || at > forgottenUpTo;
     },
+    isUsed: (nonce) => used.has(nonce),
     use(nonce, nc) {
       const count = Number.parseInt(nc, 16);
       const entry = used.get(nonce);

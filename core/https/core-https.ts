@@ -382,7 +382,7 @@ function openAccess(options: CoreHttpsOptions, unifiedCm: UnifiedCm) {
 
 function openDigest(
   { algorithms, nonces }: DigestOptions,
-  { credentials, edges }: Pick<CoreHttpsOptions, 'credentials' | 'edges'>,
+  { credentials, edges, rateControl }: Pick<CoreHttpsOptions, 'credentials' | 'edges' | 'rateControl'>,
   now: () => number,
 ) {
   const secrets = createDigestSecrets({
@@ -394,7 +394,14 @@ function openDigest(
   });
   return {
     secrets,
-    door: createDigestDoor({ secrets, nonces: createNonces({ ...nonces, now }), algorithms }),
+    door: createDigestDoor({
+      secrets,
+      nonces: createNonces({ ...nonces, now }),
+      algorithms,
+      maxWrong: rateControl.maxLogins,
+      periodMs: rateControl.periodMs,
+      now,
+    }),
   };
 }
 

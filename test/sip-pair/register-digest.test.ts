@@ -30,7 +30,7 @@ beforeEach(async () => {
     nodes: (node) => [{ ...node, deployment: 'd' }],
     core: {
       digest: {
-        door: createDigestDoor({ secrets, nonces, algorithms }),
+        door: createDigestDoor({ secrets, nonces, algorithms, maxWrong: 8, periodMs: 300_000, now }),
         realmOf: () => REALM,
         otherChallenges: [BEARER_CHALLENGE],
         failed: (deployment, claimed) => void failures.push(`${deployment} ${claimed}`),
